@@ -10,7 +10,7 @@ static void send_go(struct box *box)
 		return;
 	box->go_sent = true;
 	box->job.launched_once = true;
-	terminal_give(box->job.terminal);
+	terminal_give(box->job.terminal, launch_has_first(&box->launch));
 	box_send(box, FRAME_GO);
 }
 

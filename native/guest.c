@@ -90,6 +90,16 @@ bool guest_load(struct guest *guest, char key, const char *text)
 	}
 }
 
+void guest_single(struct guest *guest)
+{
+	if (!guest->first)
+		return;
+	guest->apart = guest->bounded = true;
+	guest->capabilities = 0;
+	guest->uid = geteuid();
+	guest->gid = getegid();
+}
+
 /* Whether a process has executed: before, not all of its namespaces are its own. */
 static bool has_executed(pid_t process)
 {
@@ -143,11 +153,18 @@ static bool open_namespaces(struct guest *guest, pid_t keeper, const char **what
 bool guest_prepare(struct guest *guest, pid_t keeper, const char **what)
 {
 	*what = "PID namespace";
+	if (guest->apart)
+		return true;
 	if (guest->first)
 		return unshare(CLONE_NEWPID) == 0;
 	if (guest->host < 0)
 		return true;
 	return open_namespaces(guest, keeper, what) && setns(guest->namespaces[0], CLONE_NEWPID) == 0;
+}
+
+pid_t guest_fork(const struct guest *guest)
+{
+	return guest->apart ? fork_apart() : fork();
 }
 
 void guest_release(const struct guest *guest)
@@ -190,6 +207,13 @@ static bool enter_groups(const struct guest *guest, const char **what)
 /* Sets up mounts, /proc and cgroups for process 1 of a system. False, with errno and `what`. */
 static bool be_first(const struct guest *guest, const char **what)
 {
+	*what = "user namespace";
+	if (guest->apart) {
+		/* else /proc/self is root's; the exec does it anyway */
+		prctl(PR_SET_DUMPABLE, 1);
+		if (!user_namespace_map(guest->uid, guest->gid, guest->uid, guest->gid))
+			return false;
+	}
 	*what = "mount namespace";
 	if (!own_mounts())
 		return false;

@@ -12,6 +12,7 @@ enum { GUEST_NAMESPACES = 3 };
 
 struct guest {
 	bool first; /* process 1 of a new PID namespace, with a /proc of its own */
+	bool apart; /* the single payload of a box: that namespace belongs to a user namespace of its own */
 	bool own_groups; /* a cgroup namespace, whose root is its group */
 	const char *groups_at; /* where that is mounted; NULL: nowhere */
 	const char **masked, **read_only; /* below its /proc and /sys */
@@ -22,7 +23,7 @@ struct guest {
 	int namespaces[GUEST_NAMESPACES]; /* of that application, -1: the own one */
 	struct identity identity;
 	bool nested; /* a user namespace with this one user */
-	uid_t uid;
+	uid_t uid; /* there; of one that is apart: there and in the box */
 	gid_t gid;
 	bool bounded;
 	unsigned long long capabilities; /* what is left of them then */
@@ -31,9 +32,14 @@ struct guest {
 /* One key, with a text that is valid (launch_key_valid()). False when it cannot be taken. The text must stay. */
 bool guest_load(struct guest *guest, char key, const char *text);
 
+/* The only payload of a box, after its last key: no right over the box is there. It takes the identity of this process. */
+void guest_single(struct guest *guest);
+
 /* In the keeper, before its fork. `keeper`: of the application that it joins, 0: it does not run. False, with errno and `what`,
  * here and below. */
 bool guest_prepare(struct guest *guest, pid_t keeper, const char **what);
+/* fork(2), into the namespaces of a guest that is apart. */
+pid_t guest_fork(const struct guest *guest);
 /* Called in the keeper after the start: closes all that belongs to the other application. */
 void guest_release(const struct guest *guest);
 /* Enters the other application's mounts and namespaces, in the payload's process. */

@@ -139,7 +139,7 @@ static void start_payload(struct keeper *keeper)
 	const char *what = NULL;
 	if (keeper->post && !guest_prepare(&payload->guest, keeper->post->host, &what))
 		fail_start(keeper, "system", errno, what);
-	keeper->pid = fork();
+	keeper->pid = guest_fork(&payload->guest);
 	if (keeper->pid == 0)
 		become_payload(keeper, link[1]);
 	int error = errno;
@@ -147,8 +147,13 @@ static void start_payload(struct keeper *keeper)
 	guest_release(&payload->guest);
 	if (keeper->pid < 0) {
 		keeper->pid = 0;
-		fail_start(keeper, "fork", error, "the payload's process");
+		fail_start(keeper, "fork", error,
+			   payload->guest.apart ? "the payload's process, in a user namespace and a PID namespace of its own" :
+						  "the payload's process");
 	}
+	/* In the background process 1 would not be stopped by SIGTTIN, but read again and again. */
+	if (payload->terminal && payload->guest.apart)
+		pty_foreground(payload->tty, keeper->pid);
 	/* A pipe's reader must see its end when the payload closes it. */
 	for (size_t i = 0; i < payload->descriptor_count; i++)
 		close(payload->descriptors[i].fd);

@@ -65,7 +65,8 @@ void keeper_report_ended(const struct keeper *keeper)
 		.children_user_us = (long)time_us(all.ru_utime),
 		.children_system_us = (long)time_us(all.ru_stime),
 		.largest_process_bytes = all.ru_maxrss * 1024L,
-		.killed_processes = keeper->killed,
+		/* what was left the kernel has killed and reaped with it (pid_namespaces(7)) */
+		.killed_processes = keeper->payload->guest.apart ? -1 : keeper->killed,
 		.ended_us = (long)keeper->ended_us,
 	} };
 	write_ended_frame(&message, &ended);

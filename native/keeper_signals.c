@@ -46,7 +46,8 @@ void keeper_take_foreground(struct keeper *keeper, bool in_front)
 {
 	struct payload *payload = keeper->payload;
 
-	if (!payload->terminal || !keeper->pid || keeper->ended)
+	/* process 1 is in front from its start, and stays: see keeper.c */
+	if (!payload->terminal || payload->guest.apart || !keeper->pid || keeper->ended)
 		return;
 	/* a process of the box may have put another group in front, as shells do */
 	if (in_front) {

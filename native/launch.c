@@ -107,6 +107,18 @@ static const char *wrong_guest(const struct launch *launch, const struct command
 	return NULL;
 }
 
+/* What the single payload cannot be beside process 1 of a PID namespace of its own: a word for it, or NULL. */
+static const char *wrong_first(const struct launch *launch, const struct command *command)
+{
+	static const char identities[] = { KEY_PAYLOAD_IDENTITY, KEY_USER_NAMESPACE, 0 };
+
+	if (!launch_has_first(launch))
+		return NULL;
+	if (command_guest_key(command, identities))
+		return "an identity of its own";
+	return command->swaps.count ? "a view of its own" : command->holds ? "held" : launch->rights ? "behind Landlock" : NULL;
+}
+
 /* Whether any string begins an application. */
 static bool has_several(struct frame frame)
 {
@@ -167,6 +179,8 @@ char *launch_parse(struct launch *launch, struct frame *frame, const struct call
 			return xprintf("launch: a view without a destination");
 		if ((bad = wrong_guest(launch, command)) || (bad = command_make_environment(command, caller)))
 			return xprintf("launch: cannot take '%.200s'", bad);
+		if ((bad = wrong_first(launch, command)))
+			return xprintf("launch: the payload cannot be both process 1 and %s", bad);
 	}
 	if (launch->writable.count && !launch->rights)
 		return xprintf("launch: '%.200s' is writable, and nothing says what needs permission", launch->writable.items[0]);
@@ -185,6 +199,11 @@ bool launch_is_plain(const struct launch *launch)
 	return !launch->several && !launch->engine.count && !launch->joins.count && !launch->has_cpus && !launch->oom_score_adj &&
 	       !launch->nice && !launch->rights && !launch->pause && !launch->parts && !launch->view.count &&
 	       !needs_box(&launch->commands[0]);
+}
+
+bool launch_has_first(const struct launch *launch)
+{
+	return !launch->several && launch->command_count && command_guest_key(&launch->commands[0], first_process);
 }
 
 void launch_free(struct launch *launch)

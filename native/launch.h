@@ -33,5 +33,7 @@ struct launch {
 char *launch_parse(struct launch *launch, struct frame *frame, const struct caller *caller);
 /* Whether it asks for nothing that only a box can give. */
 bool launch_is_plain(const struct launch *launch);
+/* Whether the single payload is process 1 of a PID namespace of its own. */
+bool launch_has_first(const struct launch *launch);
 /* Frees all that launch_parse() has made, also of a launch that is wrong. */
 void launch_free(struct launch *launch);

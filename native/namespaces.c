@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -21,8 +22,7 @@ bool write_file(const char *path, const char *text)
 	return written;
 }
 
-/* Maps one user and one group to the caller's. */
-static bool map_self(uid_t uid, gid_t gid, uid_t outer_uid, gid_t outer_gid)
+bool user_namespace_map(uid_t uid, gid_t gid, uid_t outer_uid, gid_t outer_gid)
 {
 	char *uids = xprintf("%u %u 1", uid, outer_uid), *gids = xprintf("%u %u 1", gid, outer_gid);
 	bool done = write_file("/proc/self/setgroups", "deny") && write_file("/proc/self/uid_map", uids) &&
@@ -38,7 +38,13 @@ bool user_namespace(uid_t uid, gid_t gid)
 	uid_t outer_uid = geteuid();
 	gid_t outer_gid = getegid();
 
-	return unshare(CLONE_NEWUSER) == 0 && map_self(uid, gid, outer_uid, outer_gid);
+	return unshare(CLONE_NEWUSER) == 0 && user_namespace_map(uid, gid, outer_uid, outer_gid);
+}
+
+pid_t fork_apart(void)
+{
+	/* clone(2): without a stack both go on as after fork(2) */
+	return (pid_t)syscall(SYS_clone, (unsigned long)(CLONE_NEWUSER | CLONE_NEWPID | SIGCHLD), NULL, NULL, NULL, NULL);
 }
 
 bool is_own_user_namespace(int fd)

@@ -6,6 +6,12 @@
 
 /* This process alone in a user namespace, where it is `uid` and `gid`. */
 bool user_namespace(uid_t uid, gid_t gid);
+/* fork(2) into a new user namespace and a new PID namespace, whose process 1 the child is: no right is needed. In the child no id is mapped
+ * until user_namespace_map(). */
+pid_t fork_apart(void);
+/* Maps one user and one group to those that this process had before its user namespace was made. False where they are root's of the
+ * namespace around it, and its maker had not CAP_SETFCAP (Linux 5.12). */
+bool user_namespace_map(uid_t uid, gid_t gid, uid_t outer_uid, gid_t outer_gid);
 /* Whether the descriptor is of this process's own user namespace. */
 bool is_own_user_namespace(int fd);
 

@@ -186,6 +186,8 @@ bool payload_load(struct payload *payload, int memfd)
 	for (char *string = payload->text; string < end; string += strlen(string) + 1)
 		load_key(payload, string, &argument, &variable);
 	*argument = *variable = NULL;
+	if (!payload->name)
+		guest_single(&payload->guest);
 	errno = EINVAL;
 	return arguments > 0 && has_parts(payload);
 }

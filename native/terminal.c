@@ -157,9 +157,9 @@ void terminal_disengage(struct terminal *terminal)
 	}
 }
 
-void terminal_give(struct terminal *terminal)
+void terminal_give(struct terminal *terminal, bool first)
 {
-	if (caller_at_terminal(terminal->caller, 1))
+	if (first || caller_at_terminal(terminal->caller, 1))
 		engage(terminal);
 }
 

@@ -39,8 +39,8 @@ void terminal_begin(struct terminal *terminal, const struct caller *caller, stru
 bool terminal_open(struct terminal *terminal, int master);
 
 /* Called just before the payload is let go: engages when descriptor 1 is the terminal too, so that the payload finds its modes as they
- * stay. */
-void terminal_give(struct terminal *terminal);
+ * stay. `first`: it is process 1, which the kernel does not stop when it reads in the background, and so never asks. */
+void terminal_give(struct terminal *terminal, bool first);
 
 /* Whether the payload leads a session on the box's terminal. */
 bool terminal_leads(const struct terminal *terminal);

@@ -86,6 +86,14 @@ const SYSTEM = {
   crun: {what: 'crun, an OCI runtime'},
   uidmap: {what: 'newuidmap', programs: ['newuidmap'], apt: ['uidmap'], dnf: ['shadow-utils']},
   busybox: {what: 'busybox', apt: ['busybox-static'], dnf: ['busybox']},
+  libvirt: {
+    what: 'libvirt with its driver for LXC',
+    present: () => ['libvirtd', 'virsh'].every((name) => which(name) !== null) && existsSync('/usr/lib/libvirt/libvirt_lxc'),
+    apt: ['libvirt-daemon', 'libvirt-daemon-driver-lxc', 'libvirt-clients'],
+    // Enterprise Linux has the driver no more
+    dnf: [],
+  },
+  ps: {what: 'ps', apt: ['procps'], dnf: ['procps-ng']},
   ociSchema: {
     what: 'the schema of the OCI runtime specification',
     present: () => existsSync('/usr/share/gocode/src/github.com/opencontainers/runtime-spec/schema/config-schema.json'),
@@ -160,8 +168,10 @@ export const REPOSITORIES = ['squashfuse', 'mkfs', 'python', 'autofs', 'pythonFu
 export const ACCOUNTS = ['extrausers', 'python', 'compiler'];
 /** Programs that read what exporters write. */
 export const CONSUMERS = ['dirq', 'arex', 'promtool'];
+/** Programs that run what plans are as texts of other tools. */
+export const TOOLS = ['crun', 'libvirt', 'ps'];
 /** What readers of the documents use. */
-export const READERS = ['jq', 'iproute'];
+export const READERS = ['jq', 'iproute', 'ps'];
 /** What the C tests need besides. */
 export const C_TESTS = ['sanitizers', 'python'];
 /** What feeds the harnesses of the native program. */

@@ -27,6 +27,7 @@ import {
   POOL,
   READERS,
   TOOLCHAIN,
+  TOOLS,
   nodeModules,
   nodeVersion,
   systemPackages,
@@ -81,7 +82,7 @@ const SUITES = [
       // a minute is waited for here, several times
       waits: ['box/hung.test.ts', 'system/services.test.ts', 'box/stuck.test.ts', 'box/accounts.test.ts', 'box/crash.test.ts'],
     },
-    wanted: [...CONSUMERS, ...PAYLOADS, ...VIEWS, ...NETWORK, ...SYSTEMS, ...REPOSITORIES, ...ACCOUNTS],
+    wanted: [...CONSUMERS, ...PAYLOADS, ...VIEWS, ...NETWORK, ...SYSTEMS, ...REPOSITORIES, ...ACCOUNTS, ...TOOLS],
     longWanted: LARGE_PAYLOADS,
     budget: 360,
     longBudget: 600,

@@ -71,6 +71,7 @@ export const ERRORS = {
   ENFORCEMENT_UNAVAILABLE: refused('the policy requires an enforcement that this node does not have'),
   NETWORK_UNAVAILABLE: node('this node cannot give the box the host name or address that the job asks for'),
   BOX_UNAVAILABLE: node('the box cannot be built and the policy does not let the payload run without'),
+  FIRST_PROCESS_UNAVAILABLE: node('the payload cannot be process 1 of a PID namespace of its own, as the job asks'),
   NODE_DEGRADED: node('this node can run the job only with less than was asked for, and the policy refuses that'),
   RESERVE_LOW: node('a disk of the wrapper has less room than the reserve that the policy keeps'),
   SLOT_TOO_SMALL: refused('the slot is smaller than the reserve that the policy keeps back'),

@@ -1,8 +1,8 @@
 """The tests of a system in the box: process 1, its guests, whose a command is there, and root's and subordinate ids."""
-import atexit, os, pwd, subprocess, threading
+import atexit, os, pwd, subprocess, threading, time
 
 from applications import Applications, python, sh
-from harness import BOXES, BWRAP, NOBODY, Skip, equal, launch, named, test, wait_for
+from harness import BOXES, BWRAP, NOBODY, PYTHON, USER_BWRAP, Skip, equal, launch, named, test, wait_for
 from views import sub, tool, words
 
 # process 1 of the system: says what it sees, then runs until it is told to end
@@ -195,13 +195,78 @@ def keys_of_a_system_stand_together(bench):
     job, supervisor = bench.job(['/bin/false']).met()
     for strings in ([*one, 'b'], [*one, 'g/x'], [*one, 'y/proc/keys'], [*one, 'z/proc/sys'], [*one, 'Q0'], [*one, 'Q1'], [*one, 'P', 'Q0'],
                     [*one, 'Q1', *another], [*one, 'P', *another, 'Q2'], [*one, 'x-1 0'], [*one, 'x4294967295 0'], [*one, 'x 1 2'],
-                    [*one, 'c-1'], [*one, 'c 1'], [*one, 'c0x1'], [*one, 'c' + '1' * 17], ['a@1', 'P'], ['a@1', 'Q0'], ['a@1', 'S'],
+                    [*one, 'c-1'], [*one, 'c 1'], [*one, 'c0x1'], [*one, 'c' + '1' * 17], ['a@1', 'P', 'b'], ['a@1', 'P', 'x1 2'], ['a@1', 'P', 'q0 0 '],
+                    ['a@1', 'P', 'w/a', 'w/b'], ['a@1', 'P', 'H'], ['a@1', 'P', 'l2'], ['a@1', 'Q0'], ['a@1', 'S'],
                     ['a@1', 'x1'], ['nx', *one], ['q0 0 ', *one]):
         launch(supervisor, bench.box, *strings)
         frame = supervisor.expect('F')
         equal((strings, frame[0], frame[1]), (strings, b'protocol', b'22'))
         supervisor.expect('B')
     job.quit(supervisor, 'code', 0)
+
+
+# --- the only payload as process 1 -------------------------------------------------------------------------------
+
+ALONE = 'echo $$ $PPID $(ls -d /proc/[0-9]* | wc -l) $(id -u) $(cat /proc/self/uid_map); grep -E "^Cap(Prm|Bnd|Amb)" /proc/self/status; '
+
+
+@test('none', 'user')
+def the_only_payload_is_process_1(bench):
+    """No right over the box is needed, and what it leaves the kernel kills with it."""
+    job = bench.sh(ALONE + 'setsid sleep 6301 & sleep 6302 & exit 5')
+    code, out, err, frames = job.run(bench.box, 'a@1', 'P', 'd/')
+    head, *capabilities = out.decode().splitlines()
+    uid = str(os.getuid() if bench.uid is None else bench.uid)
+    first, parent, seen, *ids = head.split()
+    equal((code, err, first, parent, ids), (5, b'', '1', '0', [uid, uid, uid, '1']))
+    assert int(seen) <= 4, head  # itself, the substitution, and what that runs
+    equal([line.split()[1] for line in capabilities], ['0' * 16] * 3)
+    report = frames['E']
+    equal((int(report[0]), report[6]), (5 << 8, b''))  # how many were left only the kernel knows
+    assert int(report[5]) > 0, report
+    assert job.gone('sleep 630'), job.left('sleep 630')
+
+
+@test('none', 'user')
+def its_times_are_those_of_all_in_its_namespace(bench):
+    """What the kernel kills with process 1, it reaps in its name."""
+    burn = "import os, time\nif os.fork() == 0:\n  while True: pass\nwhile time.monotonic() < float('%s'): time.sleep(0.05)"
+    code, _, err, frames = bench.job([PYTHON, '-I', '-c', burn % (time.monotonic() + 0.6)]).run(bench.box, 'a@1', 'P')
+    equal((code, err), (0, b''))
+    assert sum(map(int, frames['E'][1:3])) > 150_000, frames['E']
+
+
+@test('none', 'user')
+def process_1_gets_the_signals_that_it_has_a_handler_for(bench):
+    job, supervisor = bench.started('trap "echo told; exit 6" USR1; trap "" HUP; echo up; while :; do sleep 0.05; done', 'P', stdout=subprocess.PIPE)
+    equal(job.process.stdout.readline(), b'up\n')
+    supervisor.send('K', 15)  # the kernel does not deliver it
+    supervisor.send('K', 1)
+    supervisor.send('K', 10)
+    equal(job.ended(supervisor)[:3], (6, b'told\n', b''))
+
+
+@test('none', 'user')
+def process_1_ends_by_a_fault_and_by_kill(bench):
+    fault = bench.job([PYTHON, '-I', '-c', 'import ctypes; ctypes.string_at(0)'])
+    equal(fault.run(bench.box, 'a@1', 'P', 'rcore 0 0')[0], -11)
+    equal(bench.sh('kill -9 $$; kill -TERM $$; exit 4').run(bench.box, 'a@1', 'P')[0], 4)  # by itself it cannot
+    job, supervisor = bench.started('sleep 6311 & setsid sleep 6312', 'P')
+    supervisor.send('A')
+    equal(job.ended(supervisor)[0], -9)
+    assert job.gone('sleep 631'), job.left('sleep 631')
+
+
+@test('user')
+def where_process_1_finds_no_whole_proc_it_is_told(bench):
+    """The kernel gives a new /proc only to who sees a whole one."""
+    BOXES['covered'] = ['E' + e for e in [*USER_BWRAP[:-4], '--tmpfs', '/proc/fs', *USER_BWRAP[-4:]]]
+    job, supervisor = bench.sh('echo ran').met()
+    supervisor.send('S', job.folder)
+    supervisor.start('covered', 'a@1', 'P')
+    frames = supervisor.until('B')
+    equal(('X' in frames, frames['F'][:3]), (False, [b'system', b'1', b'/proc: Operation not permitted']))
+    equal(job.quit(supervisor, 'code', 125)[:2], (125, b''))
 
 
 # --- whose it is -------------------------------------------------------------------------------------------------

@@ -262,6 +262,29 @@ def only_output_is_redirected(bench, shell):
     assert lines[1].startswith('/dev/pts/') and lines[1] != os.ttyname(shell.slave), lines
 
 
+@test('none', 'user')
+@at_shell
+def process_1_reads_in_a_pipeline_and_in_the_background(bench, shell):
+    """The kernel does not stop it for that, so it is in front from its start, or waits."""
+    script = "/bin/sh -c 'echo up >&2; read a; echo \"<$a>\" >&2; exit 4'"
+    supervisor = shell.shim(script, 'a@1', 'P', after=' | cat; echo over-${PIPESTATUS[0]}')
+    shell.until(b'up\r\n')
+    shell.type('one\n')
+    shell.until(b'<one>')
+    equal(shell.end(supervisor), 4 << 8)
+    shell.until(b'over-4')
+    supervisor = shell.shim(script, 'a@1', 'P', after=' &')
+    shell.until(b'up')
+    time.sleep(0.5)
+    with open(f'/proc/{shell.payload}/stat') as f:
+        assert sum(map(int, f.read().rpartition(')')[2].split()[11:13])) < 10, 'it reads again and again'
+    shell.type('fg\n')
+    shell.until(b'tare-wrap')
+    shell.type('two\n')
+    shell.until(b'<two>')
+    equal(shell.end(supervisor), 4 << 8)
+
+
 @test('none', 'bwrap')
 @at_shell
 def who_polls_is_not_stopped(bench, shell):

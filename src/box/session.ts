@@ -6,6 +6,7 @@ import {openGroups, type Part} from '../cgroup/manager.js';
 import {joinArgv} from '../engine/join.js';
 import {placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
+import {stepOf} from '../plan/step.js';
 import {filterOf} from '../supervise/filter.js';
 import {isOwn} from '../record/durable.js';
 import {SIGKILL} from '../record/wait-status.js';
@@ -43,8 +44,9 @@ export async function joinBox(
 ): Promise<Joined> {
   const groups = openGroups(plan.steps, id);
   const keys = [...groups.joins('engine').map(launchKey.engineGroup), ...groups.joins(part).map(launchKey.group)];
-  // in a small machine the payload is where init is not, among the processes of the image's init
-  const pid = (plan.pattern.value === 'vm-lite' ? inside : init)?.pid ?? 0;
+  // there the payload is where init is not, among the processes of a process 1 of its own
+  const isApart = plan.pattern.value === 'vm-lite' || stepOf(plan, 'payload.execute')?.first === true;
+  const pid = (isApart ? inside : init)?.pid ?? 0;
   if (plan.mode.value === 'box') keys.push(...joinArgv(plan, pid).map(launchKey.engineArgument));
   const filter = filterOf(plan);
   if (filter !== null) keys.push(launchKey.filter(filter));

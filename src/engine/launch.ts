@@ -134,6 +134,7 @@ export function launchStrings(
       launchKey.workDirectory(payload.workDirectory),
     );
     if (payload.tasks !== undefined) keys.push(launchKey.hold());
+    if (payload.first === true) keys.push(launchKey.firstProcess());
   }
   for (const application of stepsOf(plan, 'application.execute')) {
     const own = joins.applications[application.index] ?? [];

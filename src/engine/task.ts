@@ -43,7 +43,8 @@ export function taskOf(plan: Plan, {id, boxDirectory, facts, kind, caller, archi
     ids: idsOf(plan, {uid, gid}),
     groups: groupPaths(plan, id),
     network: user === undefined ? null : {unshare: user.unshare},
-    nestsProc: stepsOf(plan, 'application.execute').some((step) => step.system?.first === true),
+    nestsProc:
+      stepOf(plan, 'payload.execute')?.first === true || stepsOf(plan, 'application.execute').some((step) => step.system?.first === true),
     architectures,
     filter: filterOf(plan),
     exists,

@@ -31,6 +31,7 @@ export const ASPECTS = {
   oomScore: 'place before the out-of-memory killer',
   weighing: 'weighing',
   features: 'Machine/Job Features',
+  first: 'first process of a PID namespace',
   applications: 'several applications, services',
   accounts: 'accounts of an image',
 } as const;
@@ -99,7 +100,7 @@ export const ABOUT: Readonly<Record<Step['op'], readonly (Aspect | LimitName)[]>
   'environment.unset': ['environment'],
   'features.provide': ['features'],
   'parts.collect': ['features'],
-  'payload.execute': ['payload'],
+  'payload.execute': ['payload', 'first'],
   'application.execute': ['applications', 'payload'],
 };
 
@@ -164,6 +165,14 @@ export const COMMON = {
   cpuWeight: missing('where CPUs are short, it has the usual share beside other jobs.', ({cpuWeight}) => cpuWeight !== null),
   killsAll: missing('the kernel kills one process at the memory limit, and nobody kills the others.', ({limits}) => limits.memory !== null),
 } satisfies Partial<Record<Aspect, Answer>>;
+
+/** The command is process 1 of the tool's PID namespace. @param by the tool's own words */
+export const asFirst = (by: string): Answer =>
+  differs(
+    by,
+    'with a limit on wall time process 1 is timeout(1), and the command its child.',
+    ({isFirst, limits}) => isFirst && limits.wallTime !== null,
+  );
 
 /** Limits that programs of the box's own files enforce, around the command. */
 export const INNER = {

@@ -1,6 +1,18 @@
 /** Plan to a command of apptainer(1). */
 
-import {COMMON, INNER, PRLIMIT, ONE_COMMAND_EACH, differs, missing, same, type Expressed, type Note, type Tool} from './answers.js';
+import {
+  COMMON,
+  INNER,
+  PRLIMIT,
+  ONE_COMMAND_EACH,
+  asFirst,
+  differs,
+  missing,
+  same,
+  type Expressed,
+  type Note,
+  type Tool,
+} from './answers.js';
 import {accountWords, changesOf, innerWords, limitOf, prlimitWords, programComment} from './common.js';
 import {bindField} from './docker.js';
 import {nodeDirectories} from './mounts.js';
@@ -41,6 +53,7 @@ export const APPTAINER: Tool = {
     ),
     groups: differs('its own', 'the group is not below the caller’s, so the batch system’s limits do not hold.'),
     oomScore: differs('choom(1) before apptainer', 'the node needs choom(1).'),
+    first: asFirst('--no-init'),
     applications: ONE_COMMAND_EACH,
   },
   limits: {
@@ -103,6 +116,7 @@ function commandOf(outline: Outline, program: Program): string {
   const groups = [
     [...before, 'apptainer', 'exec', '--no-home', ...(mode === 'box' ? ['--contain', '--no-privs'] : [])],
     ...(namespaces.includes('pid') ? [['--pid', '--ipc', '--uts']] : []),
+    ...(outline.isFirst ? [['--no-init']] : []),
     ...(network === 'host' ? [] : [['--net', '--network', 'none']]),
     ...(hostname === null ? [] : [['--hostname', hostname]]),
     ...limitOptions(outline, program),

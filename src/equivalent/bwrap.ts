@@ -1,6 +1,18 @@
 /** Plan to a command of bubblewrap (bwrap(1)). */
 
-import {COMMON, INNER, PRLIMIT, ONE_COMMAND_EACH, differs, missing, same, type Expressed, type Note, type Tool} from './answers.js';
+import {
+  COMMON,
+  INNER,
+  PRLIMIT,
+  ONE_COMMAND_EACH,
+  asFirst,
+  differs,
+  missing,
+  same,
+  type Expressed,
+  type Note,
+  type Tool,
+} from './answers.js';
 import {accountWords, changesOf, innerWords, pointsNeeded, prlimitWords, programComment} from './common.js';
 import type {Mount} from './mounts.js';
 import type {Outline, Surroundings} from './outline.js';
@@ -41,6 +53,7 @@ export const BWRAP: Tool = {
     ),
     groups: missing(NO_GROUPS),
     oomScore: differs('choom(1) before bwrap', 'the node needs choom(1).'),
+    first: asFirst('--as-pid-1'),
     applications: ONE_COMMAND_EACH,
   },
   limits: {
@@ -103,10 +116,10 @@ const OPTIONS: Readonly<Record<string, string>> = {
   cgroup: '--unshare-cgroup',
 };
 
-function namespaceOptions({namespaces, hostname}: Outline): string[][] {
+function namespaceOptions({namespaces, hostname, isFirst}: Outline): string[][] {
   const options = namespaces.flatMap((kind) => OPTIONS[kind] ?? []);
   const name = hostname === null ? [] : [...(namespaces.includes('uts') ? [] : ['--unshare-uts']), '--hostname', hostname];
-  return [...options.map((option) => [option]), ...(name.length === 0 ? [] : [name])];
+  return [...options.map((option) => [option]), ...(isFirst ? [['--as-pid-1']] : []), ...(name.length === 0 ? [] : [name])];
 }
 
 function rootOptions({root, mounts, surroundings}: Outline): string[][] {

@@ -1,6 +1,18 @@
 /** Plan to a command of docker(1); podman(1) takes the same options, and some more. */
 
-import {COMMON, INNER, ONE_COMMAND_EACH, differs, missing, rlimitAnswers, same, type Expressed, type Note, type Tool} from './answers.js';
+import {
+  COMMON,
+  INNER,
+  ONE_COMMAND_EACH,
+  asFirst,
+  differs,
+  missing,
+  rlimitAnswers,
+  same,
+  type Expressed,
+  type Note,
+  type Tool,
+} from './answers.js';
 import {changesOf, innerWords, keptNames, limitOf, programComment} from './common.js';
 import {nodeDirectories, type Bind, type Mount} from './mounts.js';
 import type {Outline} from './outline.js';
@@ -50,6 +62,7 @@ export const containerAnswers = (program: Engine['program']): Pick<Tool, 'aspect
       'the groups are not below the caller’s, so the batch system’s limits do not hold; --cgroup-parent names another place.',
     ),
     oomScore: same('--oom-score-adj'),
+    first: asFirst('the command is process 1'),
     applications: ONE_COMMAND_EACH,
   },
   limits: {

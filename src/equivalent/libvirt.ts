@@ -1,6 +1,6 @@
 /** Plan to a domain of libvirt's LXC driver (formatdomain, drvlxc). */
 
-import {COMMON, INNER, ONE_COMMAND, differs, missing, type Expressed, type Note, type Tool} from './answers.js';
+import {COMMON, INNER, ONE_COMMAND, asFirst, differs, missing, type Expressed, type Note, type Tool} from './answers.js';
 import {PERIOD_US, innerWords, limitOf, otherPrograms, pointsNeeded, prlimitWords, quotaUs, stayWritable, throughShell} from './common.js';
 import type {Mount} from './mounts.js';
 import type {Outline} from './outline.js';
@@ -39,6 +39,7 @@ export const LIBVIRT: Tool = {
       'it is not below the caller’s group; <resource><partition> names another place. libvirt 11.3 has no limit on processes, and knows groups of one version at a time.',
     ),
     oomScore: missing('a domain has no such value.'),
+    first: asFirst('<init>'),
     applications: ONE_COMMAND,
   },
   limits: {

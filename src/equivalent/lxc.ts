@@ -4,6 +4,7 @@ import {
   COMMON,
   INNER,
   ONE_COMMAND_EACH,
+  asFirst,
   byOomGroup,
   differs,
   missing,
@@ -51,6 +52,7 @@ export const LXC: Tool = {
     cpuWeight: same('cpu.weight'),
     killsAll: byOomGroup('memory.oom.group'),
     oomScore: same('lxc.proc.oom_score_adj'),
+    first: asFirst('lxc-start'),
     applications: ONE_COMMAND_EACH,
   },
   limits: {

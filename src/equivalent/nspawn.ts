@@ -1,6 +1,6 @@
 /** Plan to a command of systemd-nspawn(1). */
 
-import {COMMON, INNER, ONE_COMMAND_EACH, differs, missing, rlimitAnswers, same, type Expressed, type Tool} from './answers.js';
+import {COMMON, INNER, ONE_COMMAND_EACH, asFirst, differs, missing, rlimitAnswers, same, type Expressed, type Tool} from './answers.js';
 import {changesOf, innerWords, keptNames, limitOf, programComment, stayWritable} from './common.js';
 import {nodeDirectories, type Mount} from './mounts.js';
 import type {Outline} from './outline.js';
@@ -45,6 +45,7 @@ export const NSPAWN: Tool = {
     ),
     cpuWeight: same('--property=CPUWeight'),
     oomScore: same('--oom-score-adjust'),
+    first: asFirst('the command is process 1'),
     applications: ONE_COMMAND_EACH,
   },
   limits: {

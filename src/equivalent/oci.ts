@@ -5,6 +5,7 @@ import {
   COMMON,
   INNER,
   ONE_COMMAND,
+  asFirst,
   byOomGroup,
   differs,
   missing,
@@ -65,6 +66,7 @@ export const OCI: Tool = {
     cpuWeight: differs('linux.resources.unified, cpu.weight', 'only control groups of version 2 have it.', ({groups}) => groups === 1),
     killsAll: byOomGroup('linux.resources.unified, memory.oom.group'),
     oomScore: same('process.oomScoreAdj'),
+    first: asFirst('process.args'),
     applications: ONE_COMMAND,
   },
   limits: {

@@ -37,6 +37,8 @@ export interface Outline {
   startOrder: readonly Program[];
   /** So many tasks of the batch system share the box; null: the payload is the only one. */
   tasks: number | null;
+  /** The payload is process 1 of a PID namespace. */
+  isFirst: boolean;
   /** Of a small machine: no tool's text starts them. */
   services: readonly Program[];
   /** What the job's environment has more or less than the caller's. */
@@ -98,6 +100,7 @@ export function outlineOf(plan: Plan, surroundings: Surroundings): Outline {
     startOrder: inStartOrder(programs),
     services: outlineServices(plan),
     tasks: stepOf(plan, 'payload.execute')?.tasks ?? null,
+    isFirst: stepOf(plan, 'payload.execute')?.first === true,
     changes: [
       ...stepsOf(plan, 'environment.set').map(({name, value}) => ({name, value})),
       ...stepsOf(plan, 'environment.unset').map(({name}) => ({name, value: null})),

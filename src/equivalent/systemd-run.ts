@@ -45,6 +45,7 @@ export const SYSTEMD_RUN: Tool = {
     cpuWeight: same('CPUWeight'),
     killsAll: same('OOMPolicy=kill'),
     oomScore: same('OOMScoreAdjust'),
+    first: missing('the command is one process among those of the node; PrivatePIDs is of systemd 257.', ({isFirst}) => isFirst),
     applications: ONE_COMMAND_EACH,
   },
   limits: {

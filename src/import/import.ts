@@ -120,6 +120,7 @@ const FIELDS: readonly (Field | 'environment' | 'limits')[] = [
   'init',
   'services',
   'command',
+  'firstProcess',
   'applications',
   'primary',
   'onFailure',

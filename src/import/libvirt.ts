@@ -127,6 +127,7 @@ function readOs(os: Element, domain: Domain): void {
   const origin = init === undefined ? {at: os.at, as: '<os> without <init>'} : originOf(init);
   draft.field('command', [path, ...os.children.filter(({name}) => name === 'initarg').map(({content}) => content)], origin);
   if (bootsSystem(path)) draft.leave(origin, BOOTS);
+  else draft.field('firstProcess', true, origin);
   for (const element of os.children) readOfOs(element, init, draft);
 }
 

@@ -62,6 +62,8 @@ function readCommand(lines: Lines, draft: Draft, file: string): void {
   const origin = chosen?.origin ?? {at: file, as: 'no lxc.init.cmd'};
   draft.field('command', words, origin);
   if (bootsSystem(words[0] ?? '')) draft.leave(origin, BOOTS);
+  // lxc-execute has an init of its own, which is process 1
+  else if (execute === undefined) draft.field('firstProcess', true, origin);
   const directory = lines.last('lxc.init.cwd');
   if (directory !== undefined) draft.field('workDirectory', directory.value, directory.origin);
 }

@@ -8,7 +8,7 @@ const OWNERS = 'Tare maps the accounts of an image, and changes no owner in it';
 
 /** By section and name. */
 export const LEFT: Readonly<Record<string, string>> = {
-  'Exec.ProcessTwo': 'process 1 of a box is always Tare’s init, below which the payload runs',
+  'Exec.ProcessTwo': 'with yes the payload is a process below Tare’s init, else process 1 of a PID namespace of its own (`firstProcess`)',
   'Exec.DropCapability': 'a payload has no capabilities on the node',
   'Exec.NoNewPrivileges': 'a payload never gets privileges by executing a program',
   'Exec.Personality': 'a payload has the personality that its caller has',

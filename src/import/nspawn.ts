@@ -54,7 +54,7 @@ function readNspawn(foreign: Foreign): Draft {
     else problems.attempt(() => readSetting(setting, container));
   }
   refuseTwoStarts(last, problems);
-  placeStart(container, file);
+  placeStart(container, TRUE.test(last.get('Exec.ProcessTwo')?.value ?? 'no'), file);
   if (!settings.some(({section}) => section === 'Network')) draft.leave({at: file, as: 'no [Network]'}, NO_NETWORK);
   placeResources(container.resources, draft, problems, UNSET_SWAP.runtime);
   if (!isCommand) placeMachine(draft, file);
@@ -98,14 +98,16 @@ function refuseTwoStarts(settings: ReadonlyMap<string, Setting>, problems: Probl
 }
 
 /** A job has a payload: what a container boots is beside it. */
-function placeStart({draft, boots, parameters}: Container, file: string): void {
+function placeStart({draft, boots, parameters}: Container, isSecond: boolean, file: string): void {
   const init = 'write `init` (systemd, sysvinit, openrc or busybox), and as `command` the payload, which runs beside it';
   if (boots?.isTrue === true) {
     draft.field('pattern', 'vm-lite', boots.origin);
     draft.leave(boots.origin, `it boots the init of its files, and nothing says which: ${init}`);
     if (parameters !== null) draft.leave(parameters.origin, 'these are arguments of init, which Tare starts without any');
-  } else if (parameters !== null) draft.field('command', parameters.words, parameters.origin);
-  else
+  } else if (parameters !== null) {
+    draft.field('command', parameters.words, parameters.origin);
+    if (!isSecond) draft.field('firstProcess', true, parameters.origin);
+  } else
     draft.leave({at: file, as: 'Parameters'}, `no program is named: systemd-nspawn starts a shell, systemd-nspawn@.service boots: ${init}`);
 }
 

@@ -127,6 +127,8 @@ export interface Job {
   command: string[];
   /** Several in one box, instead of the command. */
   applications: Applications | null;
+  /** The payload is process 1 of a PID namespace of its own; absent: it is not. */
+  firstProcess?: Valued<true>;
   /** Absolute. */
   workDirectory: Valued<string>;
   /** Variables to set, or to take away (null). */

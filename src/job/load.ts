@@ -36,6 +36,7 @@ export function jobFromDocument(document: JobDocument, {file, callerDirectory, c
   const job: Job = {
     ...base,
     applications: readApplications(document, workDirectory.value, (pointer) => at(file, pointer), problems),
+    ...readFirst(document, valued, problems),
     name: document.name ?? null,
     pattern: document.pattern === undefined ? base.pattern : valued(document.pattern, '/pattern'),
     workDirectory,
@@ -87,6 +88,26 @@ function readIdentity({identity, network}: JobDocument, locate: Locate, problems
     pool: pool === undefined ? null : valued(pool, 'pool'),
     at: locate('/identity'),
   };
+}
+
+/** Of several applications none is the first process; a small machine has an init for that. */
+function readFirst(
+  {firstProcess, applications, init, services, identity}: JobDocument,
+  valued: <T>(value: T, pointer: string) => Valued<T>,
+  problems: Problems,
+): Pick<Job, 'firstProcess'> {
+  if (firstProcess !== true) return {};
+  const first = valued(true as const, '/firstProcess');
+  const other =
+    applications !== undefined ? 'applications' : Object.entries({init, services, identity}).find(([, value]) => value !== undefined)?.[0];
+  if (other !== undefined)
+    problems.invalid({
+      message: 'only the one payload of a box that is no small machine can be the first process',
+      where: first.provenance.at,
+      found: `firstProcess and ${other}`,
+      allowed: 'one of them',
+    });
+  return {firstProcess: first};
 }
 
 /** An image is seen through a view only: without a word on which, the box's. */

@@ -20,6 +20,7 @@ export interface Circumstances {
 const NAMED = new Set([
   'ADDRESSES_EXHAUSTED',
   'DEVICE_MISSING',
+  'FIRST_PROCESS_UNAVAILABLE',
   'IMAGE_ARCHITECTURE',
   'IMAGE_BROKEN',
   'IMAGE_NOT_UNPACKED',
@@ -47,7 +48,8 @@ const isRequired = (policy: Policy, repository: string): boolean =>
   [policy, ...policy.rules.map(({set}) => set)].some(({cvmfs}) => cvmfs?.value.required.includes(repository) === true);
 
 /** Whether a job asks for limits only: a failure would then happen to any job. */
-const isPlain = ({pattern, network, identity, devices, writable, filesystem, image, init, services}: Job): boolean =>
+const isPlain = ({pattern, network, identity, devices, writable, filesystem, image, init, services, firstProcess}: Job): boolean =>
+  firstProcess === undefined &&
   pattern.value !== 'vm-lite' &&
   (network === null || network.value === 'host') &&
   [identity, filesystem, image, init].every((one) => one === null) &&

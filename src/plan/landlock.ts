@@ -39,6 +39,7 @@ function obstacleTo(plan: Pick<Plan, 'pattern' | 'steps'>, writable: readonly st
   if (profile !== 'default') return `the filter on system calls is ${profile}: a payload may make mounts`;
   if (stepOf(plan, 'view.enter') !== undefined) return 'applications mount views of their own';
   if (writable.includes('/')) return 'all of the box’s files are a writable view';
+  if (stepOf(plan, 'payload.execute')?.first === true) return 'the payload, as process 1, mounts a /proc of its own';
   if (stepOf(plan, 'payload.execute')?.tasks !== undefined) return 'tasks come from outside, and have to look into each other (ptrace(2))';
   return null;
 }

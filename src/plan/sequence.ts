@@ -8,6 +8,7 @@ import {planCvmfs} from './cvmfs.js';
 import {hasUserNamespace} from './engine.js';
 import {planEnvironment} from './environment.js';
 import {planFeatures} from './features.js';
+import {planFirst} from './first.js';
 import type {Inputs} from './inputs.js';
 import type {PlannedLimits} from './limits.js';
 import {rootOf, type IdMaps} from './machine-ids.js';
@@ -35,7 +36,7 @@ export interface Chosen {
   maps: IdMaps | null;
 }
 
-/** @throws TareError WORK_DIRECTORY */
+/** @throws TareError WORK_DIRECTORY, FIRST_PROCESS_UNAVAILABLE */
 export function planSteps(inputs: Inputs, chosen: Chosen): Step[] {
   const {mode, limits, network, pattern, own, observed, maps} = chosen;
   const system = pattern === 'vm-lite';
@@ -55,7 +56,7 @@ export function planSteps(inputs: Inputs, chosen: Chosen): Step[] {
     ...planWatches(inputs, limits, mode),
     ...planWeighing(inputs),
     ...(observed === null ? (mounts?.watches ?? planScratchWatch(inputs, limits, [])) : planScratchWeighing(inputs, observed)),
-    ...planPayload(inputs, system),
+    ...planPayload(inputs, mode, pattern),
     ...applications,
   ];
 }
@@ -152,14 +153,17 @@ const RLIMIT_WORDS = {nofile: 'open files', core: 'core size', nproc: 'processes
 const RLIMIT_NICE_OF_0 = 20;
 
 /** The step that executes the payload; none where applications are started instead, as in a small machine. */
-function planPayload({job, call}: Inputs, system: boolean): Step[] {
-  if (job.applications !== null || system) return [];
+function planPayload(inputs: Inputs, mode: ModeChoice, pattern: Pattern): Step[] {
+  const {job, call} = inputs;
+  const isFirst = planFirst(inputs, mode, pattern);
+  if (job.applications !== null || pattern === 'vm-lite') return [];
   return [
     {
       op: 'payload.execute',
       argv: job.command,
       workDirectory: job.workDirectory.value,
       ...(call.tasks === undefined ? {} : {tasks: call.tasks}),
+      ...(isFirst ? {first: true as const} : {}),
       because: job.workDirectory.provenance.at,
     },
   ];

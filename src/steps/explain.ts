@@ -90,13 +90,14 @@ const limitsSection = ({limits}: Plan): ExplainedSection => ({
 function payloadSection(plan: Plan): ExplainedSection[] {
   return stepsOf(plan, 'payload.execute')
     .slice(0, 1)
-    .map(({argv, workDirectory, tasks}) => ({
+    .map(({argv, workDirectory, tasks, first}) => ({
       title: 'Payload',
       head: ['what', 'value'],
       rows: [
         ['argv', argv.map((argument) => JSON.stringify(argument)).join(' ')],
         ['work directory', workDirectory],
         ...(tasks === undefined ? [] : [['tasks that join', String(tasks)]]),
+        ...(first === true ? [['first process', 'process 1 of a PID namespace of its own']] : []),
       ],
     }));
 }

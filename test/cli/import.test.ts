@@ -28,9 +28,9 @@ describeSite('import, %s', {timeout: 60_000}, (site) => {
     expect([code, stderr]).to.deep.equal([0, '']);
     const job = write('job.yaml', stdout);
     expect((await tare(['validate', job])).code).to.equal(0);
-    const ran = await site.run([job], {input: 'echo "$PPID"; exit 7\n'});
-    // the shell is the first process below Tare's init
-    expect([ran.code, ran.stdout, ran.stderr]).to.deep.equal([7, '1\n', '']);
+    const ran = await site.run([job], {input: 'echo "$$ $PPID"; exit 7\n'});
+    // the shell is process 1, whose parent is outside of its PID namespace
+    expect([ran.code, ran.stdout, ran.stderr]).to.deep.equal([7, '1 0\n', '']);
     expect(ran.record.payload.name).to.equal('helloworld');
     expect(ran.record.limits?.memory.value).to.equal(104_857_600);
   });

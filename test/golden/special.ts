@@ -107,6 +107,9 @@ const special = (name: string, {job = {}, policy = {}, facts = {}, call = {}}: P
 });
 
 export const SPECIAL: readonly Special[] = [
+  special('el9-v2-condor24.first.libvirt', {
+    job: {name: 'helloworld', command: ['/bin/sh'], firstProcess: true, limits: {memory: '102400KiB'}},
+  }),
   special('debian13-v1root.machine.bridge', {
     job: {
       ...machine,

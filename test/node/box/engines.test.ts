@@ -161,6 +161,70 @@ for (const {name, program: sought} of claims('ulimit++'))
         await ending(child);
       });
 
+    describe('with the payload as process 1 (firstProcess)', () => {
+      const first = (command: string[], more: object = {}): string => site.job({command, firstProcess: true, ...more});
+      const shell = (script: string): string => first(['/bin/sh', '-c', script]);
+
+      it('has PIDs and a /proc of its own below init, its account, and no capabilities', async function () {
+        need(this, program('ps') !== null, 'ps (procps) is not installed');
+        const job = first(['/bin/sh'], {limits: {memory: '102400KiB'}});
+        const {code, stdout, stderr, record} = await run([job], {
+          input:
+            'ps -elf\nid -u\ngrep -hE "^(CapPrm|CapBnd|CapAmb|NoNewPrivs)" /proc/self/status\ntouch here /etc/x 2>/dev/null\nls here\nexit 7\n',
+        });
+        const [head = '', ...lines] = stdout.trimEnd().split('\n');
+        const columns = head.trim().split(/\s+/);
+        expect(columns, stderr).to.include.members(['PID', 'PPID', 'CMD']);
+        const seen = lines.slice(0, 2).map((line) => line.trim().split(/\s+/));
+        const at = (words: readonly string[], name: string): string => words[columns.indexOf(name)] ?? '';
+        expect(seen.map((words) => [at(words, 'PID'), at(words, 'PPID'), words.slice(columns.indexOf('CMD')).join(' ')])).to.deep.equal([
+          ['1', '0', '/bin/sh'],
+          ['2', '1', 'ps -elf'],
+        ]);
+        expect(lines.slice(2)).to.deep.equal([
+          String(site.credentials.uid ?? 65534),
+          ...['CapPrm', 'CapBnd', 'CapAmb'].map((name) => `${name}:\t0000000000000000`),
+          'NoNewPrivs:\t1',
+          'here',
+        ]);
+        expect([code, record.outcome.exitCode, record.mode, record.engine?.name]).to.deep.equal([7, 7, 'box', name]);
+        expect(record.limits?.memory.value).to.equal(100 * 2 ** 20);
+      });
+
+      it('what it leaves ends with it, and counts', async () => {
+        const busy = 'i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done';
+        const {code, record} = await run([shell(`(${busy}; exec sleep 600.31) & (setsid sleep 600.32 &); sleep 1; exit 3`)]);
+        expect([code, record.outcome.status]).to.deep.equal([3, 'failed']);
+        expect(record.usage.cpuUserUs).to.be.above(10_000);
+      });
+
+      it('is joined by a command, and has the signals that it has a handler for', async () => {
+        const file = site.policy(policy);
+        const script = 'trap "echo told; exit 5" USR1; echo ready; while :; do sleep 0.1; done';
+        const child = site.start(['run', '--policy', file, shell(script)]);
+        const over = ending(child);
+        await once(child.stdout!, 'data');
+        const listed = await site.command(['ps', '--json', '--policy', file]);
+        const [{id} = {id: ''}] = JSON.parse(listed.stdout) as {id: string}[];
+        const joined = await site.command(['exec', '--policy', file, id, '--', '/bin/sh', '-c', 'tr "\\0" " " </proc/1/cmdline; exit 4']);
+        expect([joined.code, joined.stdout], joined.stderr).to.deep.equal([4, `/bin/sh -c ${script} `]);
+        child.kill('SIGTERM');
+        child.kill('SIGUSR1');
+        const ended = await over;
+        expect([ended.code, ended.stdout]).to.deep.equal([5, 'ready\ntold\n']);
+      });
+
+      it('is killed at its limit of wall time, when it ignores SIGTERM, and ends by a fault as ever', async function () {
+        need(this, existsSync('/usr/bin/python3'), 'python3 is not installed');
+        const late = await site.run(['--engine', name, '--wall-time', '1s', shell('sleep 600.33; sleep 600.34')], {
+          policy: {...policy, grace: '1s'},
+        });
+        expect([late.signal, late.record.outcome.status, late.record.outcome.limit]).to.deep.equal(['SIGKILL', 'limit', 'wallTime']);
+        const fault = await run([first(['/usr/bin/python3', '-c', 'import ctypes; ctypes.string_at(0)'], {limits: {coreSize: 0}})]);
+        expect([fault.signal, fault.record.outcome.signal]).to.deep.equal(['SIGSEGV', 'SIGSEGV']);
+      });
+    });
+
     it('nothing of it is left when engine, shim and supervisor are killed', async () => {
       const file = site.policy(policy);
       const child = site.start(['run', '--policy', file, ...sh('echo ready; while :; do sleep 0.1; done')]);

@@ -21,6 +21,12 @@ const SCRIPT = [
 const JOB = ['--open-files', '100', '--wall-time', '30s', '--nice', '19', '--', '/bin/sh', '-c', SCRIPT, 'sh', 'a b', "it's\ntwo"];
 const SAID = "words: a b,it's\ntwo\n100\nread-only\nown\n19\n";
 
+const HELLO = join(import.meta.dirname, '../../../fixtures/import/libvirt/helloworld.xml');
+const LXC_DRIVER = '/usr/lib/libvirt/libvirt_lxc';
+
+/** Its first comment says what it prints. */
+const LIBVIRT = join(import.meta.dirname, '../../support/libvirt.sh');
+
 describeSite('plans as texts of other tools, %s', {timeout: patience(60_000)}, (site, role) => {
   const textOf = async (tool: string, ...argv: string[]): Promise<string> => {
     const {code, stdout, stderr} = await site.command(['plan', '--policy', site.policy(), '--as', tool, ...argv]);
@@ -49,6 +55,20 @@ describeSite('plans as texts of other tools, %s', {timeout: patience(60_000)}, (
     expect(killed.code).to.equal(137);
     const late = await bash(await textOf('bwrap', '--wall-time', '1s', '--', 'sleep', '600.83'), site.credentials);
     expect(late.code).to.equal(124);
+  });
+
+  it('libvirt defines the domain of an imported one, starts it, and holds it to its memory', async function () {
+    need(this, isRoot && role === 'root', 'libvirt’s LXC driver is root’s');
+    need(this, ['libvirtd', 'virsh'].every((name) => program(name) !== null) && existsSync(LXC_DRIVER), 'libvirt is not installed');
+    need(this, program('ps') !== null, 'ps (procps) is not installed');
+    const job = join(site.directory, 'job.yaml');
+    writeFileSync(job, (await site.command(['import', HELLO])).stdout);
+    const domain = join(site.directory, 'domain.xml');
+    writeFileSync(domain, await textOf('libvirt', job));
+    const ran = await bash(`unshare --mount --pid --fork --kill-child --mount-proc bash ${LIBVIRT} ${domain} ${site.directory}`, {});
+    const [state = '', limit = '', ...seen] = ran.stdout.trimEnd().split('\n');
+    expect([ran.code, state, limit], `${ran.stdout}${ran.stderr}`).to.deep.equal([0, 'running', '104857600']);
+    expect(seen.map((line) => line.trim().split(/\s+/).slice(0, 2).join(' ')).slice(0, 1)).to.deep.equal(['1 /bin/sh']);
   });
 
   it('crun runs the bundle', async function () {

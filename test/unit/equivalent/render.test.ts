@@ -191,6 +191,34 @@ describe('a plan as the text of another tool', () => {
     expect(lxc).to.contain('# image.take: its path holds a line end');
   });
 
+  it('has a payload that is process 1 as process 1, and says where it is not', () => {
+    const first = (plan: Plan): void => {
+      for (const step of stepsOf(plan, 'payload.execute')) step.first = true;
+    };
+    const limited = (plan: Plan): void => {
+      first(plan);
+      plan.limits.wallTime.value = 60e6;
+    };
+    const free = (plan: Plan): void => {
+      first(plan);
+      plan.limits.wallTime.value = null;
+    };
+    for (const [tool, option] of [
+      ['bwrap', '--as-pid-1'],
+      ['apptainer', '--no-init'],
+    ] as const) {
+      expect(textOf(tool, MCSIM, first)).to.contain(`${option} `);
+      expect(textOf(tool, MCSIM)).to.not.contain(option);
+    }
+    for (const tool of TOOL_NAMES) {
+      const note = 'with a limit on wall time process 1 is timeout(1), and the command its child.';
+      expect(textOf(tool, MCSIM, limited).includes(note), tool).to.equal(tool !== 'systemd-run');
+      expect(textOf(tool, MCSIM, free), tool).to.not.contain(note);
+    }
+    expect(textOf('systemd-run', MCSIM, free)).to.contain('PrivatePIDs is of systemd 257');
+    expect(textOf('systemd-run', MCSIM)).to.not.contain('PrivatePIDs');
+  });
+
   it('says that tasks of a batch system share the box', () => {
     const tasks = (plan: Plan): void => {
       for (const step of stepsOf(plan, 'payload.execute')) step.tasks = 4;

@@ -36,15 +36,27 @@ describe('libvirt’s domains', function () {
 
   it('helloworld: name, memory in KiB, and the shell; the console is left', async () => {
     const imported = await read('helloworld.xml');
-    expect(imported.job).to.deep.equal({schema: 'tare/job/v1', name: 'helloworld', command: ['/bin/sh'], limits: {memory: '102400KiB'}});
-    expect(takenOf(imported)).to.deep.equal(['/name F:2:3', '/command F:6:5', '/limits/memory F:3:3']);
+    expect(imported.job).to.deep.equal({
+      schema: 'tare/job/v1',
+      name: 'helloworld',
+      command: ['/bin/sh'],
+      firstProcess: true,
+      limits: {memory: '102400KiB'},
+    });
+    expect(takenOf(imported)).to.deep.equal(['/name F:2:3', '/command F:6:5', '/firstProcess F:6:5', '/limits/memory F:3:3']);
     expect(imported.policy).to.equal(null);
     expect(leftOf(imported)).to.deep.equal(["F:9:5 <console type='pty'>"]);
   });
 
   it('vm1: libvirt does not limit a container by the number of its CPUs; a network without addresses is no pool', async () => {
     const imported = await read('vm1.xml');
-    expect(imported.job).to.deep.equal({schema: 'tare/job/v1', name: 'vm1', command: ['/bin/sh'], limits: {memory: '500000KiB'}});
+    expect(imported.job).to.deep.equal({
+      schema: 'tare/job/v1',
+      name: 'vm1',
+      command: ['/bin/sh'],
+      firstProcess: true,
+      limits: {memory: '500000KiB'},
+    });
     expect(imported.policy).to.equal(null);
     expect(leftOf(imported)).to.deep.equal([
       'F:8:3 <vcpu>1',
@@ -65,6 +77,7 @@ describe('libvirt’s domains', function () {
       name: 'demo',
       image: '/srv/containers/demo',
       command: ['/bin/sh'],
+      firstProcess: true,
       limits: {memory: '500000KiB'},
     });
     expect(proposalsOf(imported)).to.deep.equal([
@@ -81,6 +94,7 @@ describe('libvirt’s domains', function () {
       schema: 'tare/job/v1',
       name: 'worker-7',
       command: ['/usr/bin/python3', '-m', 'http.server'],
+      firstProcess: true,
       workDirectory: '/srv/www',
       environment: {PYTHONUNBUFFERED: '1', GREETING: 'good morning'},
       // hard_limit over memory; swap is 2097152 - 1572864; 150 ms in 100 ms are fewer than the CPUs 0, 1 and 3
@@ -101,6 +115,7 @@ describe('libvirt’s domains', function () {
     const imported = await read('virt-install.xml');
     expect(imported.job).to.include({name: 'web', image: '/var/lib/machines/web'});
     expect(imported.job.command).to.deep.equal(['/sbin/init']);
+    expect(imported.job.firstProcess).to.equal(undefined);
     expect(proposalsOf(imported)).to.deep.equal(['images "/var/lib/machines/web" F:14:5']);
     expect(imported.left.find(({origin}) => origin.at === 'F:9:5')?.because).to.contain('pattern vm-lite');
     expect(imported.left.find(({origin}) => origin.as === "<interface type='bridge'>")?.because).to.contain('br0');
@@ -140,6 +155,7 @@ describe('libvirt’s domains', function () {
       schema: 'tare/job/v1',
       name: 'ram',
       command: ['/bin/sh', '-c', 'du -s /tmp; echo "it\'s done"'],
+      firstProcess: true,
       limits: {memory: '1GB', scratch: '10MiB'},
     });
     expect(proposalsOf(imported)).to.deep.equal(['scratch.inMemory true F:14:5']);
@@ -157,6 +173,7 @@ describe('libvirt’s domains', function () {
       schema: 'tare/job/v1',
       name: 'container2',
       command: ['/bin/sleep', 'infinity'],
+      firstProcess: true,
       limits: {memory: '1048576KiB'},
     });
     expect(proposalsOf(imported)).to.deep.equal(['identity.allowRoot true F:22:5']);

@@ -161,7 +161,7 @@ describe('LXC’s containers', function () {
 
   it('cleared: an empty value takes back, a later line replaces, the same twice is one proposal', async () => {
     const imported = await read('cleared.conf');
-    expect(imported.job).to.deep.equal({schema: 'tare/job/v1', name: 'second', command: ['/bin/sh'], network: 'none'});
+    expect(imported.job).to.deep.equal({schema: 'tare/job/v1', name: 'second', command: ['/bin/sh'], firstProcess: true, network: 'none'});
     expect(proposalsOf(imported)).to.deep.equal([
       'identity.hostname "second" F:2:1',
       'writable "/srv/b" F:5:1',
@@ -177,6 +177,7 @@ describe('LXC’s containers', function () {
       schema: 'tare/job/v1',
       name: 'including',
       command: ['/bin/true'],
+      firstProcess: true,
       limits: {memory: '100MiB', processes: 20},
     });
     expect(takenOf(imported)).to.include.members([
@@ -194,6 +195,7 @@ describe('LXC’s containers', function () {
       schema: 'tare/job/v1',
       name: 'box',
       command: ['/usr/bin/sleep', '10'],
+      firstProcess: true,
       limits: {scratch: '10MiB'},
       network: 'none',
     });

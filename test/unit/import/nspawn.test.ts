@@ -34,7 +34,7 @@ const GOOD: Record<string, Partial<Summary>> = {
     ],
   },
   'gpu.nspawn': {
-    fields: at('gpu', {command: ['/opt/train/run.sh', '--epochs', '10']}),
+    fields: at('gpu', {command: ['/opt/train/run.sh', '--epochs', '10'], firstProcess: true}),
     proposals: [
       ['devices', ['/dev/nvidia0']],
       ['devices', ['/dev/nvidiactl']],
@@ -47,6 +47,7 @@ const GOOD: Record<string, Partial<Summary>> = {
   'worker.nspawn': {
     fields: at('worker', {
       command: ['/usr/bin/python3', '/opt/pilot/pilot.py', '--queue', 'EXAMPLE'],
+      firstProcess: true,
       network: 'host',
       cvmfs: ['atlas.cern.ch', 'sft.cern.ch'],
     }),
@@ -56,6 +57,7 @@ const GOOD: Record<string, Partial<Summary>> = {
   'ephemeral.nspawn': {
     fields: at('ephemeral', {
       command: ['/bin/sh', '-c', 'echo hello > /var/log/hello; sleep 60'],
+      firstProcess: true,
       filesystem: 'shared',
       network: 'none',
     }),
@@ -63,7 +65,7 @@ const GOOD: Record<string, Partial<Summary>> = {
   },
   'mkosi.nspawn': {fields: at('mkosi', {pattern: 'vm-lite'}), proposals: [['seccomp', 'pilot'], image('mkosi')]},
   'oci.nspawn': {
-    fields: at('oci', {command: ['/docker-entrypoint.sh', 'nginx', '-g', 'daemon off;'], workDirectory: '/'}),
+    fields: at('oci', {command: ['/docker-entrypoint.sh', 'nginx', '-g', 'daemon off;'], firstProcess: true, workDirectory: '/'}),
     environment: {
       NGINX_VERSION: '1.25.3',
       PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
@@ -83,6 +85,7 @@ const GOOD: Record<string, Partial<Summary>> = {
       workDirectory: '/work',
       network: 'none',
       command: ['./analyse', '--input', 'data file.root'],
+      firstProcess: true,
     },
     limits: {openFiles: 4096},
     environment: {OMP_NUM_THREADS: '4'},
@@ -135,10 +138,10 @@ describe('settings of systemd-nspawn', () => {
   });
 
   const rows: [text: string, wanted: Partial<Summary>][] = [
-    ['[Exec]\nParameters=a "b c" d\\\\e \'f"g\'', {fields: {command: ['a', 'b c', 'd\\\\e', 'f"g']}}],
-    ['[Exec]\nParameters=a b\nParameters=\nParameters=c', {fields: {command: ['c']}}],
-    ['[Exec]\nParameters=a \\\n  b', {fields: {command: ['a', 'b']}}],
-    ['[Exec]\r\nParameters=a\r\n', {fields: {command: ['a']}}],
+    ['[Exec]\nParameters=a "b c" d\\\\e \'f"g\'', {fields: {command: ['a', 'b c', 'd\\\\e', 'f"g'], firstProcess: true}}],
+    ['[Exec]\nParameters=a b\nParameters=\nParameters=c', {fields: {command: ['c'], firstProcess: true}}],
+    ['[Exec]\nParameters=a \\\n  b', {fields: {command: ['a', 'b'], firstProcess: true}}],
+    ['[Exec]\r\nParameters=a\r\n', {fields: {command: ['a'], firstProcess: true}}],
     ['[Exec]\nEnvironment=A=1 "B=x y"\nEnvironment=\nEnvironment=C==', {environment: {C: '='}}],
     ['[Exec]\nUser=root', {proposals: [['identity.allowRoot', true]]}],
     ['[Exec]\nLimitNOFILE=infinity\nLimitCORE=1K:2M', {limits: {coreSize: 2 ** 21}}],

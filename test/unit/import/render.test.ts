@@ -38,6 +38,7 @@ describe('an import', () => {
 schema: tare/job/v1
 name: helloworld # helloworld.xml:2:3 <name>
 command: [/bin/sh] # helloworld.xml:6:5 <init>
+firstProcess: true # helloworld.xml:6:5 <init>
 limits:
   memory: 102400KiB # helloworld.xml:3:3 <memory>
 
