@@ -1,7 +1,7 @@
 // npm run build:packages [-- NAME…]: dist/tare as a tarball, a deb and an RPM, or those that are named. The packages install the folder as /opt/tare, with links where a shell
 // and man look, and what a node needs besides: scripts/packages, configs. One whose packager this machine lacks is left out, with a line that says what to install.
 // --as VERSION --to FOLDER: the same under another version, not packed, for tests of upgrades.
-import {spawnSync} from 'node:child_process';
+import {spawn, spawnSync} from 'node:child_process';
 import {copyFileSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
 import {parseArgs} from 'node:util';
@@ -150,18 +150,35 @@ const PACKAGES = [
   {name: 'RPM', program: 'rpmbuild', remedy: 'install rpm (Debian, Ubuntu) or rpm-build (Enterprise Linux, Fedora)', make: rpm},
 ];
 
-await main(() => {
+/** Packs one, in a program of its own: what that said, when it has ended. */
+const apart = ({name}) =>
+  new Promise((resolve, reject) => {
+    const own = Object.entries(other).flatMap(([option, value]) => [`--${option}`, value]);
+    const child = spawn(process.execPath, [import.meta.filename, ...own, name.toLowerCase()], {stdio: ['ignore', 'inherit', 'pipe']});
+    let said = '';
+    child.stderr.setEncoding('utf8').on('data', (piece) => (said += piece));
+    child.on('error', reject).on('close', (status) => {
+      process.stderr.write(said);
+      resolve(status ?? 1);
+    });
+  });
+
+await main(async () => {
   const unknown = chosen.find((each) => !PACKAGES.some(({name}) => name.toLowerCase() === each));
   if (unknown !== undefined)
     throw new Stop(`${unknown}: no such package; there are ${PACKAGES.map(({name}) => name.toLowerCase()).join(', ')}`);
+  const wanted = PACKAGES.filter(({name}) => chosen.length === 0 || chosen.includes(name.toLowerCase()));
+  // each takes one core to compress
+  if (wanted.length > 1) return Math.max(...(await Promise.all(wanted.map(apart))));
+  const [{name, program, remedy, make}] = wanted;
+  if (which(program) === null) {
+    process.stderr.write(`no ${name}: ${program} is missing; ${remedy}\n`);
+    return 0;
+  }
   // Not in the system's temporary directory, which may be small.
   const work = mkdtempSync(path.join(to, 'packages-'));
   try {
-    for (const {name, program, remedy, make} of PACKAGES) {
-      if (chosen.length > 0 && !chosen.includes(name.toLowerCase())) continue;
-      if (which(program) === null) process.stderr.write(`no ${name}: ${program} is missing; ${remedy}\n`);
-      else make(work);
-    }
+    make(work);
   } finally {
     rmSync(work, {recursive: true, force: true});
   }

@@ -1,6 +1,7 @@
 // npm run build [STEP…]: builds what is out of date; with names, those steps whether or not they are.
 import {createHash} from 'node:crypto';
 import {chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync} from 'node:fs';
+import {availableParallelism} from 'node:os';
 import path from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {TOOLCHAIN, compiler, nodeModules, nodeVersion, systemPackages} from './setup.mjs';
@@ -8,6 +9,7 @@ import {Stop, main, replaceFolder, root, step} from './steps.mjs';
 
 const local = (name) => path.join(root, name);
 const tool = (name) => local(`node_modules/.bin/${name}`);
+const make = (label, folder) => step(label, 'make', ['-C', folder, `--jobs=${availableParallelism()}`]);
 
 /**
  * The steps, in the order in which they are taken. `from`: files and folders that it reads, without those named in `but`;
@@ -28,7 +30,7 @@ const STEPS = [
     but: ['native/build', 'test/attacks/build'],
     to: ['native/build/tare', 'native/build/tare-attacks'],
     system: TOOLCHAIN,
-    build: () => step('native program', 'make', ['-C', 'native']),
+    build: () => make('native program', 'native'),
   },
   {
     name: 'payloads',
@@ -36,7 +38,7 @@ const STEPS = [
     but: ['fixtures/payloads/build'],
     to: ['fixtures/payloads/build/mcsim'],
     system: TOOLCHAIN,
-    build: () => step('payload programs', 'make', ['-C', 'fixtures/payloads']),
+    build: () => make('payload programs', 'fixtures/payloads'),
   },
   {
     name: 'attacks',
@@ -45,7 +47,7 @@ const STEPS = [
     to: ['test/attacks/build/payload/keys'],
     system: TOOLCHAIN,
     onlyNamed: true,
-    build: () => step('attacks', 'make', ['-C', 'test/attacks']),
+    build: () => make('attacks', 'test/attacks'),
   },
   {
     name: 'schemas',

@@ -1,6 +1,8 @@
-// npm run lint: every check that only reads the sources. Each one counts as a test; what a check says is shown when it fails.
-import {spawnSync} from 'node:child_process';
+// npm run lint: every check that only reads the sources, as many at once as there are cores. Each one counts as a test; what a check says is shown when
+// it fails.
+import {spawn} from 'node:child_process';
 import {existsSync} from 'node:fs';
+import {availableParallelism} from 'node:os';
 import path from 'node:path';
 import {nativeFaults} from './native-modules.mjs';
 import {main, root} from './steps.mjs';
@@ -9,24 +11,28 @@ import {wordFaults} from './words.mjs';
 const tool = (name, ...args) => run(path.join(root, 'node_modules/.bin', name), ...args);
 
 function run(command, ...args) {
-  const ended = spawnSync(command, args, {
-    cwd: root,
-    env: {...process.env, NO_COLOR: '1'},
-    encoding: 'utf8',
-    maxBuffer: 2 ** 28,
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, {cwd: root, env: {...process.env, NO_COLOR: '1'}, stdio: ['ignore', 'pipe', 'pipe']});
+    const texts = [child.stdout, child.stderr].map((stream) => {
+      const pieces = [];
+      stream.setEncoding('utf8').on('data', (piece) => pieces.push(piece));
+      return pieces;
+    });
+    child.on('error', reject).on('close', (status) => resolve({status, text: texts.flat().join('')}));
   });
-  if (ended.error) throw ended.error;
-  return {status: ended.status, text: ended.stdout + ended.stderr};
 }
 
 /** '' when all is well, else what is wrong. */
-const complaint = ({status, text}) => (status === 0 ? '' : text || `exit status ${status}`);
+async function complaint(ending) {
+  const {status, text} = await ending;
+  return status === 0 ? '' : text || `exit status ${status}`;
+}
 
 /** Fewer modules than these and the arrows were not looked at: a TypeScript that dependency-cruiser cannot use gives 0, and no violation. */
 const MODULES_AT_LEAST = 20;
 
-function arrows() {
-  const {status, text} = tool(
+async function arrows() {
+  const {status, text} = await tool(
     'depcruise',
     '--output-type',
     'json',
@@ -65,17 +71,17 @@ const CHECKS = {
   reference: () => complaint(run(process.execPath, '--import=tsx', 'scripts/build-reference.mjs', '--check')),
 };
 
-await main(() => {
+await main(async () => {
   const chosen = process.argv.slice(2);
-  let passed = 0;
-  let failed = 0;
-  for (const [name, check] of Object.entries(CHECKS)) {
-    if (chosen.length > 0 && !chosen.includes(name)) continue;
-    const wrong = check().trimEnd();
-    if (wrong === '') passed++;
-    else failed++;
-    console.log(wrong === '' ? `${name}: ok` : `${wrong}\n${name}: failed`);
-  }
-  console.log(`${passed} passed, ${failed} failed`);
-  return failed === 0 && passed > 0 ? 0 : 1;
+  const checks = Object.entries(CHECKS).filter(([name]) => chosen.length === 0 || chosen.includes(name));
+  const wrongs = new Map();
+  const waiting = [...checks];
+  const work = async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) wrongs.set(next[0], (await next[1]()).trimEnd());
+  };
+  await Promise.all(Array.from({length: availableParallelism()}, work));
+  const failed = checks.filter(([name]) => wrongs.get(name) !== '').length;
+  for (const [name] of checks) console.log(wrongs.get(name) === '' ? `${name}: ok` : `${wrongs.get(name)}\n${name}: failed`);
+  console.log(`${checks.length - failed} passed, ${failed} failed`);
+  return failed === 0 && checks.length > 0 ? 0 : 1;
 });

@@ -3,6 +3,7 @@
 // hours; TARE_LONG=1 tells the tests.
 // A suite is any command whose last line of the form `N passed, N failed[, N skipped]` says what it did.
 import {mkdtempSync, rmSync} from 'node:fs';
+import {availableParallelism} from 'node:os';
 import path from 'node:path';
 import {build} from './build.mjs';
 import {add, filesWithFailures, none, sentence} from './counts.mjs';
@@ -45,7 +46,8 @@ const AND_PACKAGES = [...BUILT, 'packages'];
  * install, BOX when absent; `wanted`: the same, but the tests are skipped where it cannot; `longWanted`: more of that in a long run; `budget`: the
  * seconds that it may take of `npm test` on 2 CPUs, building left out: all together less than 25 minutes; `seconds`: until it is killed; `whole`:
  * more options in a run of all suites; `long`: more options of a long run, `longBudget`: its seconds where they are others; `waits`: it waits for a
- * batch system more than it works, so that a run of all suites has it beside the others, and the long one, which loads the machine there, has not.
+ * batch system, or for one step after the other, more than it works, so that a run of all suites has it beside the others, in this order, and the long
+ * one, which loads the machine there, has not.
  */
 const SUITES = [
   {name: 'lint', command: ['node', 'scripts/lint.mjs'], builds: ['schemas', 'tsc', 'manifest'], system: [], budget: 80},
@@ -55,7 +57,7 @@ const SUITES = [
   {name: 'parity', mocha: 'parity', timeout: 60_000, wanted: [...SYSTEMS, 'python'], budget: 60},
   {
     name: 'native',
-    command: ['make', '--no-print-directory', '-C', 'native', 'test'],
+    command: ['make', '--no-print-directory', `--jobs=${availableParallelism()}`, '-C', 'native', 'test'],
     builds: ['native'],
     system: [...TOOLCHAIN, ...C_TESTS, ...BOX],
     budget: 60,
@@ -70,8 +72,6 @@ const SUITES = [
     longBudget: 2200,
   },
   {name: 'payloads', command: ['sh', 'fixtures/payloads/test.sh'], builds: ['payloads'], system: TOOLCHAIN, budget: 15},
-  {name: 'dist', mocha: 'dist', timeout: 60_000, builds: AND_PACKAGES, wanted: [...PACKAGERS, ...FLEET, 'iproute'], budget: 80},
-  {name: 'docs', mocha: 'docs', timeout: 60_000, builds: AND_PACKAGES, wanted: [...PACKAGERS, ...READERS, ...SYSTEMS], budget: 45},
   {
     name: 'node',
     mocha: 'node',
@@ -93,7 +93,8 @@ const SUITES = [
     // each ends by itself or at a limit
     mocha: 'attacks',
     timeout: 60_000,
-    files: {},
+    // they wait a third of the time
+    files: {waits: ['outside.test.ts']},
     builds: [...BUILT, 'attacks'],
     system: [...TOOLCHAIN, ...BOX],
     wanted: [...SYSTEMS, ...NETWORK, 'python', 'strace'],
@@ -136,6 +137,25 @@ const SUITES = [
     longBudget: 220,
   },
   {name: 'slurm', waits: true, mocha: 'e2e/slurm', timeout: 60_000, wanted: CLUSTER, budget: 50},
+  // after the batch systems: the node's tests, which run by then, are disturbed less by these
+  {
+    name: 'dist',
+    waits: true,
+    mocha: 'dist',
+    timeout: 60_000,
+    builds: AND_PACKAGES,
+    wanted: [...PACKAGERS, ...FLEET, 'iproute'],
+    budget: 80,
+  },
+  {
+    name: 'docs',
+    waits: true,
+    mocha: 'docs',
+    timeout: 60_000,
+    builds: AND_PACKAGES,
+    wanted: [...PACKAGERS, ...READERS, ...SYSTEMS],
+    budget: 45,
+  },
   {
     name: 'lab',
     command: ['node', 'test/lab/suite.mjs'],

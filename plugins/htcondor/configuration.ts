@@ -47,9 +47,10 @@ TARE_COOL_DOWN = 20
 
 # What a failed start is: the starter said that it failed (1007; so it does when the wrapper fails), or it was gone within two minutes without a
 # word while its node still answered (1008; so it is when the wrapper is not there), or the wrapper's last word was that it failed. Preemption,
-# condor_vacate_job, a lost node, the user's own exit code and a self-checkpoint are none of these.
+# condor_vacate_job, a lost node, the user's own exit code and a self-checkpoint are none of these. (LastVacateTime: a shadow whose claim is
+# gone tells the schedd only when the job's lease ends.)
 TARE_START_FAILED = VacateReasonCode =?= 1007 || \\
-  (VacateReasonCode =?= 1008 && VacateReason =?= "Job not found at execution machine" && time() - JobCurrentStartDate < 120) || \\
+  (VacateReasonCode =?= 1008 && VacateReason =?= "Job not found at execution machine" && (LastVacateTime ?: time()) - JobCurrentStartDate < 120) || \\
   (VacateReasonCode =?= undefined && TareNodeFailed =?= true)
 SYSTEM_ON_VACATE_COOL_DOWN = (($(TARE_START_FAILED)) =?= true) ? $(TARE_COOL_DOWN) * (1 + (NumJobCoolDowns ?: 0)) : ($(SYSTEM_ON_VACATE_COOL_DOWN:0))
 

@@ -97,7 +97,8 @@ for (const {kind, tool, file, next, install, over, remove} of KINDS) {
     });
 
     /** A job of alice's, which ends with 7 when her file `go` is there. */
-    const job = '(tare run -- /bin/sh -c "while [ ! -e go ]; do sleep 0.1; done; exit 7" >out 2>&1; echo $? >status) & sleep 2';
+    const job =
+      '(tare run -- /bin/sh -c "touch here; while [ ! -e go ]; do sleep 0.1; done; exit 7" >out 2>&1; echo $? >status) & for i in $(seq 300); do [ ! -e here ] || break; sleep 0.1; done; rm here';
     const ended = 'touch go; for i in $(seq 100); do [ -s status ] && break; sleep 0.1; done; grep -qx 7 status; rm go status';
     const folders = (): Promise<string> => says('echo /opt/tare-*');
     /** Nothing that would be removed is looked at earlier. */

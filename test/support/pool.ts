@@ -194,8 +194,9 @@ export class Pool {
     await this.inside(['mount', '--bind', source, target]);
   }
 
+  /** At once, also while a process has something of `source` open. */
   async uncover(target: string): Promise<void> {
-    await this.inside(['umount', target]);
+    await this.inside(['umount', '--lazy', target]);
   }
 
   /** What root's other timer does: ends with 1 where the node should get no jobs. */
@@ -364,7 +365,10 @@ export class Pool {
       },
       30,
     );
-    await run('userdel', [this.submitter.name], {});
+    // the shell may be faster: below nsenter, the end of that is its parent's death
+    await run('userdel', [this.submitter.name], {}).catch((error: unknown) => {
+      if (!Number.isNaN(account(this.submitter.name).uid)) throw error;
+    });
     rmSync(this.directory, {recursive: true, force: true, maxRetries: 5, retryDelay: 200});
     removePolicyFolder();
   }

@@ -168,8 +168,10 @@ function onOneNode(this: Mocha.Suite): void {
     );
   });
 
+  // the lease: as in node.test.ts
   const JOB = `executable = /bin/true
 log = /tmp/jobs.log
+job_lease_duration = 30
 request_memory = 128
 request_cpus = 1
 queue
