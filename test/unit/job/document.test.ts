@@ -33,8 +33,8 @@ describe('parseDocument', () => {
 
   it('keys that are numbers or words of YAML are text', async () => {
     expect(await messagesOf(`${HEAD}1: x\nnull: y\n`)).to.deep.equal([
-      'f#/1: an unknown key; found: "1"; allowed: schema, name, pattern, command, applications, primary, onFailure, onOom, output, workDirectory, environment, limits, network, identity, devices, writable, filesystem, image, init, services, cvmfs, user, vo, queue',
-      'f#/null: an unknown key; found: "null"; allowed: schema, name, pattern, command, applications, primary, onFailure, onOom, output, workDirectory, environment, limits, network, identity, devices, writable, filesystem, image, init, services, cvmfs, user, vo, queue',
+      'f#/1: an unknown key; found: "1"; allowed: schema, name, pattern, command, applications, primary, onFailure, onOom, output, workDirectory, environment, limits, firstProcess, network, identity, devices, writable, filesystem, image, init, services, cvmfs, user, vo, queue',
+      'f#/null: an unknown key; found: "null"; allowed: schema, name, pattern, command, applications, primary, onFailure, onOom, output, workDirectory, environment, limits, firstProcess, network, identity, devices, writable, filesystem, image, init, services, cvmfs, user, vo, queue',
     ]);
   });
 
