@@ -329,7 +329,7 @@ export class BoxDecider {
       childrenUserUs: report.childrenUserUs ?? 0,
       childrenSystemUs: report.childrenSystemUs ?? 0,
       largestProcessBytes: report.largestProcessBytes ?? 0,
-      killedProcesses: report.killedProcesses ?? 0,
+      killedProcesses: report.killedProcesses,
       endedUs: report.endedUs ?? 0,
     };
     this.order({do: 'endWatches'});

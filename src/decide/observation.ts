@@ -14,7 +14,7 @@ interface Failure {
 /** The step of a box that could not be connected. */
 export const NETWORK_STEP = 'network';
 
-/** Init's report, with 0 for what is not known; times in µs. */
+/** Init's report, with 0 for times and bytes that are not known; times in µs. */
 export interface InitReport {
   rawStatus: number;
   payloadUserUs: number;
@@ -23,7 +23,8 @@ export interface InitReport {
   childrenUserUs: number;
   childrenSystemUs: number;
   largestProcessBytes: number;
-  killedProcesses: number;
+  /** null: not known, of a payload that was process 1 of a PID namespace of its own. */
+  killedProcesses: number | null;
   endedUs: number;
 }
 
