@@ -239,7 +239,7 @@ def bad_launches_of_applications(bench):
              ['a/bin/true', *one], ['v/bin/true', *one], ['j/x', *one], ['oprefix', *one], ['I', *one], ['1x', *one],
              [*one, 'o'], [*one, 'oboth'], [*one, 'Ix'], [*one, '1'], [*one, '2'], [*one, 'I', *sh('b', 'x', 'I')],
              ['Na', 'a@9'], [*one, 'q1'], [*one, 'qx 1 '], [*one, 'x1'], [*one, 'x1 1 1'], [*one, 'cxyz'], [*one, 'c'], [*one, 'Px'],
-             [*one, 'bx'], [*one, 'g'], [*one, 'yproc'], [*one, 'z'], [*one, 'Q-1'], [*one, 'Sx'], ['a/bin/true', 'P'], ['P', *one],
+             [*one, 'bx'], [*one, 'g'], [*one, 'yproc'], [*one, 'z'], [*one, 'Q-1'], [*one, 'Sx'], ['P', *one],
              [*one, '0x'], ['e=x', *one], [*one, 'u'], [*one, 'rnonsense 1 1'], [*one, '3x'], [*one, ''],
              ['a/bin/true', 'I'], ['a/bin/true', 'oprefix'], ['a/bin/true', '1x'], [f for i in range(1025) for f in (f'Nn{i}', 'ax')]]
     job, supervisor = bench.job(['/bin/false']).met()
