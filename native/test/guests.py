@@ -228,15 +228,6 @@ def the_only_payload_is_process_1(bench):
 
 
 @test('none', 'user')
-def its_times_are_those_of_all_in_its_namespace(bench):
-    """What the kernel kills with process 1, it reaps in its name."""
-    burn = "import os, time\nif os.fork() == 0:\n  while True: pass\nwhile time.monotonic() < float('%s'): time.sleep(0.05)"
-    code, _, err, frames = bench.job([PYTHON, '-I', '-c', burn % (time.monotonic() + 0.6)]).run(bench.box, 'a@1', 'P')
-    equal((code, err), (0, b''))
-    assert sum(map(int, frames['E'][1:3])) > 150_000, frames['E']
-
-
-@test('none', 'user')
 def process_1_gets_the_signals_that_it_has_a_handler_for(bench):
     job, supervisor = bench.started('trap "echo told; exit 6" USR1; trap "" HUP; echo up; while :; do sleep 0.05; done', 'P', stdout=subprocess.PIPE)
     equal(job.process.stdout.readline(), b'up\n')
