@@ -40,7 +40,9 @@ const COMMON = {
     {name: RUNTIME, written: true, because: 'what the OCI runtime notes'},
   ],
   prepared: true,
+  covers: 'second',
   skipsMissing: false,
+  tellsFiles: false,
   steps: STEPS,
 } as const;
 

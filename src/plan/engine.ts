@@ -120,6 +120,14 @@ export function stepRefusal(engine: Engine, {steps}: Pick<Plan, 'steps'>): Reaso
 /** Whether the engine needs the box's files prepared (`Engine.prepared`); a small machine's view is prepared in any case. */
 export const isPrepared = ({engine}: Pick<Inputs, 'engine'>): boolean => engine?.engine.prepared === true;
 
+/** Where control groups of every node are mounted (cgroups(7)). */
+const GROUPS = '/sys/fs/cgroup';
+
+/** What of the node's control groups enter covers before the engine starts (`Engine.covers`); null: nothing. */
+export function coverOf(engine: Pick<Engine, 'covers'>, {unifiedAt}: Pick<Facts, 'unifiedAt'>): string | null {
+  return {none: null, second: unifiedAt, all: GROUPS}[engine.covers];
+}
+
 /** Whether a plan's engine has another account than the wrapper: enter takes the payload's before it starts the engine, but for a small machine. */
 export const runsAsOther = (plan: Pick<Plan, 'pattern' | 'steps'>): boolean =>
   plan.pattern.value !== 'vm-lite' && plan.steps.some(({op}) => op === 'identity.take');

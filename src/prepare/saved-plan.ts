@@ -2,7 +2,7 @@
 
 import {TareError} from '../errors.js';
 import type {Facts, IdentityFacts} from '../host/facts.js';
-import {chooseEngine, stepRefusal, type EngineInputs} from '../plan/engine.js';
+import {chooseEngine, coverOf, stepRefusal, type EngineInputs} from '../plan/engine.js';
 import {LIMIT_NAMES} from '../job/job.js';
 import {canonicalJson, digest} from '../plan/canonical.js';
 import {planLandlock} from '../plan/landlock.js';
@@ -76,7 +76,7 @@ function checkEngine(plan: Plan, here: EngineInputs & {policy: Policy}, mismatch
     throw mismatch(`${name} has another version`, version ?? 'unknown', choice.facts.version ?? 'unknown');
   const refused = stepRefusal(choice.engine, plan);
   const covers = stepsOf(plan, 'mount.cover').map(({at}) => at);
-  const wanted = choice.engine.prepared && here.facts.unifiedAt !== null ? [here.facts.unifiedAt] : [];
+  const wanted = [coverOf(choice.engine, here.facts)].filter((at) => at !== null);
   if (canonicalJson(covers) !== canonicalJson(wanted)) throw mismatch('it covers another place', covers.join(', '), wanted.join(', '));
   const root = stepOf(plan, 'view.unshare')?.root ?? null;
   if (plan.pattern.value !== 'vm-lite' && root !== null && !isEnginesRoot(root, choice.engine.prepared, here.facts))

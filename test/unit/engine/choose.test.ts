@@ -3,7 +3,7 @@ import type {Engine, EngineFacts} from '@tare/contract';
 import {chooseEngine, stepRefusal, type EngineInputs} from '../../../src/plan/engine.js';
 import {stepOf} from '../../../src/plan/step.js';
 import {ENGINES} from '../../../src/plugins.js';
-import {BUBBLEWRAP, call, CRUN, facts, no, plan, policy, RUNC, thrown, type Parts} from '../plan/build.js';
+import {BUBBLEWRAP, call, CRUN, facts, LXC, no, plan, policy, RUNC, thrown, type Parts} from '../plan/build.js';
 
 const BOX = {pattern: 'ulimit++', network: 'host', userProgram: false} as const;
 const MACHINE = {...BOX, pattern: 'vm-lite'} as const;
@@ -45,10 +45,11 @@ describe('the engine of a box', () => {
   it('is for boxes without a policy’s list what it was before there were several', () => {
     const without = {found: [{...BUBBLEWRAP, path: null, how: 'not here'}, CRUN, RUNC]};
     expect(chosen(BOX, without)).to.equal(
-      'bubblewrap cannot be used (not here); crun is taken for ulimit++ only where the policy lists it; runc is used for small machines only',
+      'bubblewrap cannot be used (not here); crun is taken for ulimit++ only where the policy lists it; runc is used for small machines only; lxc is taken for ulimit++ only where the policy lists it',
     );
     expect(chosen(BOX, {...without, listed: ['bubblewrap', 'crun']})).to.match(/^crun: /);
     expect(chosen(BOX, {...without, only: 'crun'})).to.match(/^crun: /);
+    expect(chosen(BOX, {found: [...without.found, LXC], listed: ['bubblewrap', 'lxc']})).to.match(/^lxc: /);
   });
 
   it('is the one that the caller wants, of those that the policy lists', () => {
@@ -87,6 +88,18 @@ describe('the engine of a box', () => {
     expect(chosen(BOX, {found: [{...BUBBLEWRAP, version: '0.3.0'}], listed: ['bubblewrap']})).to.equal(
       'bubblewrap 0.3.0 is too old, 0.3.1 is the least',
     );
+    const lxc = (version: string, kernel: [number, number] = [6, 1], userProgram = false): string =>
+      chosen(
+        {...BOX, userProgram},
+        {
+          facts: facts({engines: [{...LXC, version}], kernel: {release: '', version: kernel, how: ''}}),
+          listed: ['lxc'],
+        },
+      );
+    expect(lxc('5.0.3')).to.equal('lxc 5.0.3 is too old, 6.0 is the least');
+    expect(lxc('6.0', [5, 11])).to.equal('lxc needs Linux 5.12 for a box');
+    expect(lxc('6.0.4', [5, 12], true)).to.equal('lxc makes a network that no program of the user’s can enter');
+    expect(lxc('7.0.0', [5, 12])).to.equal('lxc: a test');
   });
 });
 
