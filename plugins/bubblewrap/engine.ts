@@ -83,6 +83,7 @@ export const engine: Engine<readonly string[]> = {
   prepared: false,
   covers: 'none',
   groups: 'none',
+  listens: false,
   skipsMissing: true,
   tellsFiles: false,
   steps: STEPS,

@@ -65,6 +65,11 @@ export interface Engine<Part = unknown> {
   covers: 'none' | 'second' | 'all';
   /** `named`: it makes control groups of its own unless it is told of one, by one path that holds in all hierarchies; `none`: it makes none. */
   groups: 'none' | 'named';
+  /**
+   * It listens on an abstract socket (unix(7)) on which processes of the box's account can end the box. A payload that shares the node's network is kept
+   * from it by Landlock, or the engine is not taken.
+   */
+  listens: boolean;
   /** It leaves out by itself what is mounted only if it is there; otherwise `exists` tells it, for which a process is started. */
   skipsMissing: boolean;
   /** It makes mount points, and its configuration says which of them are files: `isFile` tells it, for which a process is started. */

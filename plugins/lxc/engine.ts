@@ -74,6 +74,7 @@ export const engine: Engine<readonly Part[]> = {
   prepared: true,
   covers: 'all',
   groups: 'none',
+  listens: true,
   skipsMissing: false,
   tellsFiles: true,
   steps: STEPS,
@@ -82,7 +83,7 @@ export const engine: Engine<readonly Part[]> = {
   words: {
     about: 'runs containers from a configuration of its own',
     manual: 'lxc-start(1), lxc.container.conf(5)',
-    versions: `${LEAST}, built with AppArmor, with Linux ${KERNEL.join('.')}`,
+    versions: `${LEAST}, built with AppArmor, with Linux ${KERNEL.join('.')}; with the node’s network Linux 6.12 and Landlock`,
     install: 'install the package lxc',
     filter: 'init loads it (seccomp(2)) for what it starts',
     lacks: () => null,

@@ -55,11 +55,20 @@ const devices = ({destination, terminals, queues}: EngineStepOf<'mount.dev'>, {b
   ...(queues === undefined ? [] : [{from: 'mqueue', to: queues, type: 'mqueue', options: [...STRICT, 'noexec', 'create=dir']}]),
 ];
 
+/** `empty` has a loopback device, which is up where the flag says so. */
+const network = (own: boolean): Part[] =>
+  own
+    ? [
+        {key: 'lxc.net.0.type', value: 'empty'},
+        {key: 'lxc.net.0.flags', value: 'up'},
+      ]
+    : [{key: 'lxc.net.0.type', value: 'none'}];
+
 /** Each kind of step. */
 export const STEPS: EngineSteps<readonly Part[]> = {
   'namespace.unshare': ({namespaces}) => [
     {key: 'lxc.namespace.clone', value: namespaces.map((kind) => NAMESPACES[kind]).join(' ')},
-    {key: 'lxc.net.0.type', value: namespaces.includes('network') ? 'empty' : 'none'},
+    ...network(namespaces.includes('network')),
   ],
   'hostname.set': ({hostname}) => [{key: 'lxc.uts.name', value: hostname}],
   'privileges.drop': ({noNewPrivs}) => [{key: 'lxc.no_new_privs', value: noNewPrivs ? '1' : '0'}],

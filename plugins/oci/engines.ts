@@ -41,6 +41,7 @@ const COMMON = {
   ],
   prepared: true,
   covers: 'second',
+  listens: false,
   skipsMissing: false,
   tellsFiles: false,
   steps: STEPS,

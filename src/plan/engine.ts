@@ -7,6 +7,7 @@ import type {Pattern} from '../job/job.js';
 import type {Policy} from '../policy/policy.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {EngineChoice, Inputs} from './inputs.js';
+import {reachesEngine, SCOPES_ABI} from './landlock.js';
 
 /** What an engine is chosen from. */
 export interface EngineInputs {
@@ -106,9 +107,17 @@ function lackingNamespace(facts: Facts, {pattern, network}: EngineNeeds, engine:
   return null;
 }
 
-/** Why an engine cannot do a plan that was made for it: the first of its steps that it has no translator for; null: it can. */
-export function stepRefusal(engine: Engine, {steps}: Pick<Plan, 'steps'>): Reason | null {
-  for (const step of steps) {
+/**
+ * Why an engine cannot do a plan that was made for it: the first of its steps that it has no translator for, or that the payload could reach it;
+ * null: it can.
+ */
+export function planRefusal(engine: Engine, plan: Pick<Plan, 'steps' | 'landlock'>): Reason | null {
+  if (reachesEngine(engine, plan) && plan.landlock?.scoped !== true) {
+    const {abi = null, because = 'no Landlock'} = plan.landlock ?? {};
+    const why = abi === null ? because : `version ${String(abi)} of Landlock, ${String(SCOPES_ABI)} is the least`;
+    return `listens on a socket that a payload with the node’s network could reach, and end its box by (${why})`;
+  }
+  for (const step of plan.steps) {
     // enter makes what lies in another mount of the box
     if ('inside' in step) continue;
     const row: unknown = engine.steps[step.op as EngineOp];

@@ -69,8 +69,7 @@ type There = 'directory' | 'file';
  */
 async function whatIsThere(paths: readonly string[]): Promise<Map<string, There>> {
   if (paths.length === 0) return new Map();
-  const script =
-    'n=0; for path; do if [ -d "$path" ]; then echo $n/; elif [ -e "$path" ]; then echo $n; fi; n=$((n+1)); done; exit 0';
+  const script = 'n=0; for path; do if [ -d "$path" ]; then echo $n/; elif [ -e "$path" ]; then echo $n; fi; n=$((n+1)); done; exit 0';
   const {out} = await runAbandonable('/bin/sh', ['-c', script, 'look', ...paths], null);
   const answers = out.toString('latin1').split('\n');
   return new Map(

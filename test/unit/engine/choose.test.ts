@@ -1,6 +1,6 @@
 import {expect} from 'chai';
 import type {Engine, EngineFacts} from '@tare/contract';
-import {chooseEngine, stepRefusal, type EngineInputs} from '../../../src/plan/engine.js';
+import {chooseEngine, planRefusal, type EngineInputs} from '../../../src/plan/engine.js';
 import {stepOf} from '../../../src/plan/step.js';
 import {ENGINES} from '../../../src/plugins.js';
 import {BUBBLEWRAP, call, CRUN, facts, LXC, no, plan, policy, RUNC, thrown, type Parts} from '../plan/build.js';
@@ -123,7 +123,7 @@ describe('the engine of a plan', () => {
     const engines = [lame, ...ENGINES];
     const found = [{...BUBBLEWRAP, name: 'lame'}, BUBBLEWRAP];
     const listed = {engines: ['lame', 'bubblewrap']};
-    expect(stepRefusal(lame, plan())).to.equal('mounts no /proc (mount.proc)');
+    expect(planRefusal(lame, plan())).to.equal('mounts no /proc (mount.proc)');
     const {engine, mode} = plan({facts: {engines: found}, policy: listed, engines});
     expect(engine.name).to.equal('bubblewrap');
     expect(engine.because).to.equal('a test; lame mounts no /proc (mount.proc)');

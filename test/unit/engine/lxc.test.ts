@@ -1,6 +1,7 @@
 /** A box by LXC: what its configuration has of each step, and what no configuration can have. */
 
 import {expect} from 'chai';
+import {launchStrings} from '../../../src/engine/launch.js';
 import type {Facts} from '../../../src/host/facts.js';
 import type {Step} from '../../../src/plan/step.js';
 import type {Plan} from '../../../src/schema/generated/plan-1.js';
@@ -13,6 +14,7 @@ const ROOTS: Partial<Facts> = {caller: ROOT, scratch: {...facts().scratch, conta
 const boxed = (parts: Parts = {}): Plan => plan({policy: {engines: ['lxc']}, ...parts, facts: {engines: [LXC], ...parts.facts}});
 const rooted = (parts: Parts = {}): Plan => boxed({call: asUser(USER), ...parts, facts: {...ROOTS, ...parts.facts}});
 
+const LAUNCH = {boxDirectory: '/b', id: '1', engineArgv: [], joins: {engine: [], payload: [], applications: []}, callerArgvIndex: null};
 const BASE: Step = {op: 'mount.bind', source: '{box}/node', destination: '/', options: ['ro'], optional: false, because};
 const NODE: Step = {op: 'mount.move', source: '/', at: '{box}/node', because};
 const of = (steps: Step[]): Plan => ({...boxed(), steps: [BASE, ...steps]});
@@ -41,7 +43,7 @@ describe('a step becomes lines of LXC’s configuration', () => {
   const rows: [step: Step, lines: string[]][] = [
     [
       {op: 'namespace.unshare', namespaces: ['user', 'pid', 'mount', 'ipc', 'uts', 'network', 'cgroup'], because},
-      ['lxc.namespace.clone = user pid mnt ipc uts net cgroup', 'lxc.net.0.type = empty'],
+      ['lxc.namespace.clone = user pid mnt ipc uts net cgroup', 'lxc.net.0.type = empty', 'lxc.net.0.flags = up'],
     ],
     [
       {op: 'namespace.unshare', namespaces: ['user', 'pid', 'mount', 'ipc', 'uts'], because},
@@ -187,6 +189,7 @@ describe('a box by LXC', () => {
         'lxc.console.path = none',
         'lxc.namespace.clone = user pid mnt ipc uts net',
         'lxc.net.0.type = empty',
+        'lxc.net.0.flags = up',
         'lxc.no_new_privs = 1',
         'lxc.mount.entry = proc proc proc nosuid,nodev,noexec 0 0',
         'lxc.mount.entry = /b/devices dev none rbind,nosuid,nodev,create=dir 0 0',
@@ -215,8 +218,30 @@ describe('a box by LXC', () => {
     expect(links?.map(({name, to}) => `${name} ${to}`)).to.include.members(['fd /proc/self/fd', 'ptmx pts/ptmx', 'stdin /proc/self/fd/0']);
   });
 
+  it('Landlock keeps a payload with the node’s network from the monitor’s socket; without it LXC is not taken', () => {
+    expect(boxed().landlock?.scoped).to.equal(true);
+    expect(launchStrings(boxed(), LAUNCH)).to.include('A1');
+    const own = boxed({job: {network: 'none'}});
+    expect([own.engine.name, own.landlock?.scoped]).to.deep.equal(['lxc', undefined]);
+    expect(launchStrings(own, LAUNCH)).not.to.include('A1');
+    for (const parts of [{facts: {landlock: {...facts().landlock, abi: 5}}}, {policy: {engines: ['lxc'], seccomp: 'pilot'}}] as Parts[]) {
+      const {mode, engine} = boxed(parts);
+      expect([mode.value, engine.name]).to.deep.equal(['limits-only', 'none']);
+      expect(mode.because).to.match(/^lxc listens on a socket that a payload with the node’s network could reach/);
+    }
+  });
+
   const COMMAND = [
-    ...['/usr/bin/env', '-i', 'XDG_RUNTIME_DIR=/b/runtime', 'DBUS_SESSION_BUS_ADDRESS=disabled:', '/usr/bin/lxc-start', '-F', '-n', 'tare-ab'],
+    ...[
+      '/usr/bin/env',
+      '-i',
+      'XDG_RUNTIME_DIR=/b/runtime',
+      'DBUS_SESSION_BUS_ADDRESS=disabled:',
+      '/usr/bin/lxc-start',
+      '-F',
+      '-n',
+      'tare-ab',
+    ],
     ...['-P', '/b/container', '-f', '/b/container/config', '--', '/proc/self/fd/4', 'tare-init', '3'],
   ];
 
