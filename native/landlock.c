@@ -18,6 +18,10 @@ enum { ASK_VERSION = 1, PATH_BENEATH = 1 };
 /* The rights that apply to files: execute, write, read, truncate, ioctl. */
 #define OF_FILES (1ULL << 0 | 1ULL << 1 | 1ULL << 2 | 1ULL << 14 | 1ULL << 15)
 
+struct ruleset {
+	uint64_t rights, network, scopes;
+};
+
 struct beneath {
 	uint64_t rights;
 	int32_t fd;
@@ -79,8 +83,10 @@ static bool allow_all(int ruleset, const struct landlock *wall, const int *fds, 
 
 bool landlock_restrict(const struct landlock *wall, const int *fds, size_t count, const char **what)
 {
-	uint64_t handled = wall->rights;
-	int ruleset = (int)syscall(CREATE_RULESET, &handled, sizeof handled, 0);
+	struct ruleset handled = { .rights = wall->rights, .scopes = wall->scopes };
+	/* what a kernel before Linux 6.12 takes is shorter */
+	size_t size = wall->scopes ? sizeof handled : sizeof handled.rights;
+	int ruleset = (int)syscall(CREATE_RULESET, &handled, size, 0);
 
 	*what = "landlock_create_ruleset";
 	if (ruleset < 0)

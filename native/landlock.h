@@ -6,11 +6,12 @@
 
 struct landlock {
 	unsigned long long rights; /* that need permission, LANDLOCK_ACCESS_FS_*; 0: no wall */
+	unsigned long long scopes; /* what is done to nothing outside, LANDLOCK_SCOPE_*; 0: the kernel need not know of them */
 	const char **places; /* where all of them are given, with what lies below */
 	size_t count;
 };
 
-/* Whether the text is rights in hexadecimal, at least one. Which of them there are the kernel says. */
+/* Whether the text is rights, or scopes, in hexadecimal, at least one. Which of them there are the kernel says. */
 bool landlock_rights(const char *text, unsigned long long *rights);
 
 /* For this process and all that it will start, for good. `fds`: what is open for writing there stays so when it is opened once more

@@ -66,6 +66,9 @@ static bool parse_box_key(struct launch *launch, const char *string)
 	case KEY_WRITABLE:
 		list_add(&launch->writable, rest);
 		return true;
+	case KEY_SCOPED:
+		text_replace(&launch->scopes, rest);
+		return landlock_rights(rest, &rights);
 	case KEY_CPUS:
 		launch->has_cpus = true;
 		return parse_cpus(&launch->cpus, rest);
@@ -184,6 +187,8 @@ char *launch_parse(struct launch *launch, struct frame *frame, const struct call
 	}
 	if (launch->writable.count && !launch->rights)
 		return xprintf("launch: '%.200s' is writable, and nothing says what needs permission", launch->writable.items[0]);
+	if (launch->scopes && !launch->rights)
+		return xprintf("launch: '%.200s' is scoped, and nothing says what needs permission", launch->scopes);
 	return view_wrong(&launch->view);
 }
 
@@ -218,6 +223,7 @@ void launch_free(struct launch *launch)
 	free(launch->oom_score_adj);
 	free(launch->nice);
 	free(launch->rights);
+	free(launch->scopes);
 	list_free(&launch->writable);
 	free(launch->pause);
 	free(launch->parts);

@@ -22,6 +22,7 @@ struct launch {
 	char *nice; /* as nice_raise() takes it; NULL: untouched */
 	char *rights; /* of the wall, as landlock_rights() takes them; NULL: none */
 	struct list writable; /* what is before it */
+	char *scopes; /* of the wall, in the same form; NULL: none */
 	char *pause; /* NULL: none */
 	char *parts; /* where wrappers in the box tell of themselves, see parts.h; NULL: nowhere */
 	bool several; /* applications, each with a name */

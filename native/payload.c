@@ -144,6 +144,9 @@ static void load_key(struct payload *payload, char *string, char ***argument, ch
 	case SPECIFICATION_LANDLOCK:
 		landlock_rights(text, &payload->wall.rights);
 		break;
+	case SPECIFICATION_SCOPED:
+		landlock_rights(text, &payload->wall.scopes);
+		break;
 	case SPECIFICATION_WRITABLE:
 		add_text(&payload->wall.places, &payload->wall.count, text);
 		break;

@@ -60,6 +60,7 @@ static void write_specification(FILE *file, const struct launch *launch, const s
 	write_if(file, SPECIFICATION_NICE, launch->nice);
 	write_if(file, SPECIFICATION_LANDLOCK, launch->rights);
 	write_list(file, SPECIFICATION_WRITABLE, &launch->writable);
+	write_if(file, SPECIFICATION_SCOPED, launch->scopes);
 	write_flag(file, SPECIFICATION_NO_NEW_PRIVILEGES, command->no_new_privs);
 	write_if(file, SPECIFICATION_FILTER, command->filter);
 	write_flag(file, SPECIFICATION_HOLD, command->holds);

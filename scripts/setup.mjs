@@ -84,6 +84,7 @@ const SYSTEM = {
   passt: {what: 'pasta', programs: ['pasta']},
   slirp4netns: {what: 'slirp4netns'},
   crun: {what: 'crun, an OCI runtime'},
+  lxc: {what: 'LXC', programs: ['lxc-start']},
   uidmap: {what: 'newuidmap', programs: ['newuidmap'], apt: ['uidmap'], dnf: ['shadow-utils']},
   busybox: {what: 'busybox', apt: ['busybox-static'], dnf: ['busybox']},
   libvirt: {
@@ -160,6 +161,8 @@ export const PAYLOADS = ['squashfuse', 'strace', 'gdb'];
 export const LARGE_PAYLOADS = ['openmpi', 'java', 'perf', 'numpy'];
 /** What gives boxes addresses of their own. */
 export const NETWORK = ['iproute', 'nftables', 'passt', 'slirp4netns', 'python'];
+/** Engines that build boxes beside bubblewrap. */
+export const ENGINES = ['lxc'];
 /** What makes small machines, and images for them. */
 export const SYSTEMS = ['crun', 'uidmap', 'busybox', 'ociSchema', 'mmdebstrap'];
 /** What stands for the client of CVMFS. */

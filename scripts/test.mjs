@@ -14,6 +14,7 @@ import {
   CE,
   CLUSTER,
   CONSUMERS,
+  ENGINES,
   FLEET,
   C_TESTS,
   FUZZ,
@@ -82,7 +83,7 @@ const SUITES = [
       // a minute is waited for here, several times
       waits: ['box/hung.test.ts', 'system/services.test.ts', 'box/stuck.test.ts', 'box/accounts.test.ts', 'box/crash.test.ts'],
     },
-    wanted: [...CONSUMERS, ...PAYLOADS, ...VIEWS, ...NETWORK, ...SYSTEMS, ...REPOSITORIES, ...ACCOUNTS, ...TOOLS],
+    wanted: [...CONSUMERS, ...PAYLOADS, ...VIEWS, ...NETWORK, ...ENGINES, ...SYSTEMS, ...REPOSITORIES, ...ACCOUNTS, ...TOOLS],
     longWanted: LARGE_PAYLOADS,
     budget: 360,
     longBudget: 600,

@@ -49,7 +49,11 @@ def a_wall_stands_where_no_mount_does(bench):
 @test('none', builds=('static',))
 def a_wall_that_cannot_be_put_up_fails_the_launch(bench):
     wall()
-    for keys, what in ((['l8000000000000000'], b'landlock_create_ruleset'), (['l7ff2', 'L/proc/self/fd/0', 'L' + 5000 * '/x'], b'/x')):
+    for keys, what in (
+        (['l8000000000000000'], b'landlock_create_ruleset'),
+        (['l7ff2', 'A8000000000000000'], b'landlock_create_ruleset'),
+        (['l7ff2', 'L/proc/self/fd/0', 'L' + 5000 * '/x'], b'/x'),
+    ):
         job, supervisor = bench.sh('echo ran').met()
         launch(supervisor, bench.box, 'a@1', *keys)
         frame = supervisor.until('B')['F']

@@ -53,17 +53,33 @@ export interface Engine<Part = unknown> {
   patterns: Readonly<Record<EnginePattern, true | Reason>>;
   /** Of these, patterns that it runs only where the policy lists engines, or the caller names it: no node changes to it by itself. */
   onlyListed: readonly EnginePattern[];
-  /** Folders in the box's own folder that it needs. Names have small letters only. `written`: the engine writes there, not only the core. */
+  /**
+   * Folders in the box's own folder that it needs, each behind the one that it lies in. Names have small letters, and `/` before the name of one in another.
+   * `written`: the engine writes there, not only the core.
+   */
   folders: readonly {name: string; written: boolean; because: string}[];
   /**
    * For a box with the node's files it takes a folder for their root, on which they are mounted before it starts, read-only, and in any box
-   * terminals that are mounted before; it finds control groups of one version only. Otherwise it binds `/` and mounts terminals itself.
+   * terminals that are mounted before. Otherwise it binds `/` and mounts terminals itself.
    */
   prepared: boolean;
+  /**
+   * What of the node's control groups is covered before it starts, in the mount namespace that it is started in, and not in the box. `second`: those of
+   * version 2 among those of version 1, since it finds one version only; `all`: it would make groups of its own wherever it can write; `none`: it leaves
+   * what it sees alone.
+   */
+  covers: 'none' | 'second' | 'all';
   /** `named`: it makes control groups of its own unless it is told of one, by one path that holds in all hierarchies; `none`: it makes none. */
   groups: 'none' | 'named';
+  /**
+   * It listens on an abstract socket (unix(7)) on which processes of the box's account can end the box. A payload that shares the node's network is kept
+   * from it by Landlock, or the engine is not taken.
+   */
+  listens: boolean;
   /** It leaves out by itself what is mounted only if it is there; otherwise `exists` tells it, for which a process is started. */
   skipsMissing: boolean;
+  /** It makes mount points, and its configuration says which of them are files: `isFile` tells it, for which a process is started. */
+  tellsFiles: boolean;
   steps: EngineSteps<Part>;
   /** Why it can build no box on this node, beside what the kernel lacks for every engine; null: it can. */
   obstacle(node: EngineNode): Reason | null;
@@ -144,6 +160,8 @@ export interface EngineTask {
   filter: EngineFilter | null;
   /** Whether something is at a path of the node, for what is mounted only if it is there; false for all where the engine skips it by itself. */
   exists: (path: string) => boolean;
+  /** Whether what a `mount.bind` takes from a path of the node is there and no directory; false for all where the engine does not need it. */
+  isFile: (path: string) => boolean;
 }
 
 /** Lines of uid_map and gid_map (user_namespaces(7)). */
@@ -161,6 +179,8 @@ export interface EngineFilter {
 /** What the core writes and starts. */
 export interface EngineLaunch {
   files: readonly EngineFile[];
+  /** Absent: none. */
+  links?: readonly EngineLink[];
   /** The program is an absolute path. */
   argv: readonly string[];
   /** Variables that a daemon's client needs beside PATH and LANG; nothing of the job's is in its environment. A child has none. */
@@ -173,6 +193,15 @@ export interface EngineFile {
   folder: string;
   name: string;
   text: string;
+}
+
+/** A symbolic link of an engine. */
+export interface EngineLink {
+  /** One of the engine's folders. */
+  folder: string;
+  name: string;
+  /** Where it leads, in the box. */
+  to: string;
 }
 
 /** What people are told of an engine: by `tare doctor`, and in docs/reference/engines.md. */

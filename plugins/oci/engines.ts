@@ -41,7 +41,10 @@ const COMMON = {
     {name: RUNTIME, written: true, because: 'what the OCI runtime notes'},
   ],
   prepared: true,
+  covers: 'second',
+  listens: false,
   skipsMissing: false,
+  tellsFiles: false,
   steps: STEPS,
 } as const;
 

@@ -23,10 +23,12 @@ export interface TaskContext {
   architectures: readonly string[];
   /** Whether something is at a path of the node: for what is bound if it is there. */
   exists: (path: string) => boolean;
+  /** Whether what is bound from a path of the node is no directory. */
+  isFile: (path: string) => boolean;
 }
 
 /** The engine's part of a plan. */
-export function taskOf(plan: Plan, {id, boxDirectory, facts, kind, caller, architectures, exists}: TaskContext): EngineTask {
+export function taskOf(plan: Plan, {id, boxDirectory, facts, kind, caller, architectures, exists, isFile}: TaskContext): EngineTask {
   const {engine, pattern} = plan;
   const user = stepOf(plan, 'network.user');
   const system = pattern.value === 'vm-lite';
@@ -48,6 +50,7 @@ export function taskOf(plan: Plan, {id, boxDirectory, facts, kind, caller, archi
     architectures,
     filter: filterOf(plan),
     exists,
+    isFile,
   };
 }
 

@@ -7,6 +7,7 @@ import type {Pattern} from '../job/job.js';
 import type {Policy} from '../policy/policy.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {EngineChoice, Inputs} from './inputs.js';
+import {reachesEngine, SCOPES_ABI} from './landlock.js';
 
 /** What an engine is chosen from. */
 export interface EngineInputs {
@@ -128,12 +129,20 @@ function kept({namespaces: {user}, views, scratch, caller: {uid}}: Facts, engine
 /** Whether Tare itself can make user namespaces, in which it mounts for the engine. */
 export const mayMakeUser = ({available, only}: Ability): boolean => available && only?.includes('tare') !== false;
 
-/** Why an engine cannot do a plan that was made for it: the first of its steps that it has no translator for; null: it can. */
-export function stepRefusal(engine: Engine, {steps}: Pick<Plan, 'steps'>): Reason | null {
-  const unshare = steps.find(({op}) => op === 'view.unshare');
+/**
+ * Why an engine cannot do a plan that was made for it: the first of its steps that it has no translator for, or that the payload could reach it;
+ * null: it can.
+ */
+export function planRefusal(engine: Engine, plan: Pick<Plan, 'steps' | 'landlock'>): Reason | null {
+  const unshare = plan.steps.find(({op}) => op === 'view.unshare');
   if (isDaemon(engine) && unshare !== undefined)
     return `has a daemon, which does not see what is mounted for the box: ${unshare.because} (${unshare.op})`;
-  for (const step of steps) {
+  if (reachesEngine(engine, plan) && plan.landlock?.scoped !== true) {
+    const {abi = null, because = 'no Landlock'} = plan.landlock ?? {};
+    const why = abi === null ? because : `version ${String(abi)} of Landlock, ${String(SCOPES_ABI)} is the least`;
+    return `listens on a socket that a payload with the node’s network could reach, and end its box by (${why})`;
+  }
+  for (const step of plan.steps) {
     // enter makes what lies in another mount of the box
     if ('inside' in step) continue;
     const row: unknown = engine.steps[step.op as EngineOp];
@@ -158,6 +167,14 @@ export const keepsAccount = ({pattern, engine}: Pick<Plan, 'pattern' | 'engine'>
 /** Whether a plan's engine has another account than the wrapper: enter takes the payload's before it starts the engine. */
 export const runsAsOther = (plan: Pick<Plan, 'pattern' | 'engine' | 'steps'>): boolean =>
   !keepsAccount(plan) && plan.steps.some(({op}) => op === 'identity.take');
+
+/** Where control groups of every node are mounted (cgroups(7)). */
+const GROUPS = '/sys/fs/cgroup';
+
+/** What of the node's control groups enter covers before the engine starts (`Engine.covers`); null: nothing. */
+export function coverOf(engine: Pick<Engine, 'covers'>, {unifiedAt}: Pick<Facts, 'unifiedAt'>): string | null {
+  return {none: null, second: unifiedAt, all: GROUPS}[engine.covers];
+}
 
 /** Whether the engine of a plan in the making acts with root's rights for an account that is not root. */
 export const isSetuid = ({engine}: Pick<Inputs, 'engine'>): boolean => engine?.facts.setuid === true;

@@ -3,6 +3,7 @@
  * where a mount that should be read-only is not. init puts it up for all processes of the box, of which none can mount any more.
  */
 
+import type {Engine} from '@tare/contract';
 import type {Facts} from '../host/facts.js';
 import {liesIn} from '../policy/glob.js';
 import type {Plan} from '../schema/generated/plan-1.js';
@@ -12,12 +13,25 @@ import {stepOf, stepsOf} from './step.js';
 export const QUEUES = '/dev/mqueue';
 /** The first that lets a file be renamed into another directory (LANDLOCK_ACCESS_FS_REFER, Linux 5.19). */
 const LEAST_ABI = 2;
+/** The first with scopes (LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET, Linux 6.12). */
+export const SCOPES_ABI = 6;
 
 /** Whether the version is of use. */
 export const usesLandlock = (abi: number | null): boolean => abi !== null && abi >= LEAST_ABI;
 
-/** @returns undefined where there is no box */
-export function planLandlock(plan: Pick<Plan, 'engine' | 'pattern' | 'steps'>, {abi, queues, how}: Facts['landlock']): Plan['landlock'] {
+/** Whether what runs in the box could connect to an abstract socket of its engine's, which lies in the node's network namespace (unix(7)). */
+export const reachesEngine = (engine: Pick<Engine, 'listens'>, plan: Pick<Plan, 'steps'>): boolean =>
+  engine.listens && stepOf(plan, 'namespace.unshare')?.namespaces.includes('network') !== true;
+
+/**
+ * @param engine the plan's; null: none
+ * @returns undefined where there is no box
+ */
+export function planLandlock(
+  plan: Pick<Plan, 'engine' | 'pattern' | 'steps'>,
+  engine: Pick<Engine, 'listens'> | null,
+  {abi, queues, how}: Facts['landlock'],
+): Plan['landlock'] {
   if (plan.engine.name === 'none') return undefined;
   const writable = writableIn(plan);
   const obstacle = obstacleTo(plan, writable);
@@ -28,6 +42,7 @@ export function planLandlock(plan: Pick<Plan, 'engine' | 'pattern' | 'steps'>, {
   return {
     abi,
     writable: [...writable, ...(queues ? [QUEUES] : [])],
+    ...(engine !== null && reachesEngine(engine, plan) && abi >= SCOPES_ABI ? {scoped: true as const} : {}),
     because: 'read-only paths stay read-only even where a mount does not protect them',
   };
 }

@@ -11,7 +11,7 @@ import {planFailurePolicy} from './applications.js';
 import {digest} from './canonical.js';
 import {isNeverWritable} from './covered.js';
 import {degradations, planDegraded, type Degradation} from './degraded.js';
-import {chooseEngine, isDaemon, stepRefusal} from './engine.js';
+import {chooseEngine, isDaemon, planRefusal} from './engine.js';
 import {requireKnownEngine} from './engine-names.js';
 import type {EngineChoice, Inputs} from './inputs.js';
 import {planLandlock, QUEUES} from './landlock.js';
@@ -33,7 +33,7 @@ export function makePlan(inputs: Inputs): Plan {
   const unable = new Map<string, Reason>();
   for (;;) {
     const {plan, engine} = planWithout(unable, inputs);
-    const reason = engine === null ? null : stepRefusal(engine, plan);
+    const reason = engine === null ? null : planRefusal(engine, plan);
     if (engine === null || reason === null) return plan;
     unable.set(engine.name, reason);
   }
@@ -74,7 +74,7 @@ function planWithout(unable: ReadonlyMap<string, Reason>, original: Inputs): {pl
   const degraded = planDegraded(policy, mode, less);
   const steps = planSteps(inputs, {mode, limits, network, pattern: pattern.value, own: identity, observed, maps: ids.maps});
   const planned = {engine: planEngine(engine, mode), pattern, steps};
-  const landlock = planLandlock(planned, facts.landlock);
+  const landlock = planLandlock(planned, engine?.engine ?? null, facts.landlock);
   const plan: Plan = {
     schema: 'tare/plan/v1',
     inputs: {job: digest({job, call}), policy: digest(original.policy), facts: digest(facts)},

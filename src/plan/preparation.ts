@@ -1,6 +1,6 @@
 /** What enter mounts before the engine starts, because the engine cannot: the box's own disk, layers, and covers. */
 
-import {isPrepared} from './engine.js';
+import {coverOf, isPrepared} from './engine.js';
 import type {Inputs} from './inputs.js';
 import {CONTAINED} from './scratch.js';
 import type {Step, StepOf} from './step.js';
@@ -14,6 +14,8 @@ export const TERMINALS = '{box}/terminals';
 const NO_IDS = {start: 0, count: 0};
 
 const isTopOfNode = ({source}: StepOf<'mount.move'>): boolean => source === '/';
+
+const coverStep = (at: string, because: string): Step => ({op: 'mount.cover', at, because});
 
 /** The node's files on that folder, and repositories of an automounter, which come and go while the box is there. */
 export function nodeFiles({facts}: Inputs, repositories: string | null): Step[] {
@@ -43,7 +45,8 @@ export function planPreparation(
   const ids = facts.system?.subordinate;
   const machine = system !== null && user && ids !== undefined ? {uid, gid, uids: ids.uids, gids: ids.gids} : null;
   const root = forEngine && user ? {uid, gid, uids: NO_IDS, gids: NO_IDS, engine: true as const} : machine;
-  const cover = system === null && !forEngine ? null : facts.unifiedAt;
+  const covers = inputs.engine?.engine.covers;
+  const cover = inputs.engine == null ? null : coverOf(inputs.engine.engine, facts);
   const make = (path: string, mode: string, because: string): Step => {
     // what is made there for mounts is root's of the box
     const owner = path.endsWith('-upper') && system !== null ? rootOwner(system) : 'caller';
@@ -53,13 +56,11 @@ export function planPreparation(
   return [
     ...(view?.taken ?? []),
     {op: 'view.unshare', user, root, because: 'mounts for the box disappear with it, however it ends'},
-    // with the node's control groups, which the engine is not shown
+    // with the node's control groups, where the engine is not shown them
     ...node.flatMap((step) =>
       step.op === 'mount.move' && isTopOfNode(step) ? [make(NODE, '0755', 'for the node’s files'), step] : [step],
     ),
-    ...(cover === null
-      ? []
-      : [{op: 'mount.cover' as const, at: cover, because: 'OCI runtimes know one version of control groups at a time'}]),
+    ...(cover === null || covers === 'all' ? [] : [coverStep(cover, 'OCI runtimes know one version of control groups at a time')]),
     ...(forEngine ? [make(TERMINALS, '0755', 'for the box’s terminals'), terminals] : []),
     ...(container === null ? [] : [make(CONTAINED, '0711', 'where the box’s own disk is mounted'), container]),
     ...(view?.directories ?? []).map((path) =>
@@ -70,5 +71,7 @@ export function planPreparation(
     ...(view?.points ?? []),
     ...(view?.mounts ?? []),
     ...closed.map(({at}) => make(at, '0755', 'for what the engine cannot mount')),
+    // behind what is shown of the node, which the box has with its groups
+    ...(cover === null || covers !== 'all' ? [] : [coverStep(cover, 'the engine would make control groups of its own')]),
   ];
 }

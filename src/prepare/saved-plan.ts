@@ -2,7 +2,7 @@
 
 import {TareError} from '../errors.js';
 import type {Facts, IdentityFacts} from '../host/facts.js';
-import {chooseEngine, stepRefusal, type EngineInputs} from '../plan/engine.js';
+import {chooseEngine, coverOf, planRefusal, type EngineInputs} from '../plan/engine.js';
 import {LIMIT_NAMES} from '../job/job.js';
 import {canonicalJson, digest} from '../plan/canonical.js';
 import {planLandlock} from '../plan/landlock.js';
@@ -53,7 +53,8 @@ export function checkSavedPlan(plan: Plan, file: string, here: EngineInputs & {p
     throw mismatch('it is not observed, and says what would be if it were', plan.mode.value, 'a plan as it was made');
   if (boxed) checkEngine(plan, here, mismatch);
   if (boxed) checkFilter(plan, facts, policy, mismatch);
-  const [wall, wanted] = [plan.landlock, planLandlock(plan, facts.landlock)].map((each) => canonicalJson(each ?? null));
+  const engine = here.engines.find(({name}) => name === plan.engine.name) ?? null;
+  const [wall, wanted] = [plan.landlock, planLandlock(plan, engine, facts.landlock)].map((each) => canonicalJson(each ?? null));
   if (wall !== wanted) throw mismatch('what Landlock lets it write to is another', wall ?? '', wanted ?? '');
   if (boxed && system) checkSystem(plan, facts, mismatch);
   checkNetwork(plan, facts, policy, mismatch);
@@ -74,9 +75,9 @@ function checkEngine(plan: Plan, here: EngineInputs & {policy: Policy}, mismatch
   if (path !== choice.facts.path) throw mismatch(`${name} is elsewhere`, path ?? 'none', choice.facts.path ?? 'none');
   if (version !== choice.facts.version)
     throw mismatch(`${name} has another version`, version ?? 'unknown', choice.facts.version ?? 'unknown');
-  const refused = stepRefusal(choice.engine, plan);
+  const refused = planRefusal(choice.engine, plan);
   const covers = stepsOf(plan, 'mount.cover').map(({at}) => at);
-  const wanted = choice.engine.prepared && here.facts.unifiedAt !== null ? [here.facts.unifiedAt] : [];
+  const wanted = [coverOf(choice.engine, here.facts)].filter((at) => at !== null);
   if (canonicalJson(covers) !== canonicalJson(wanted)) throw mismatch('it covers another place', covers.join(', '), wanted.join(', '));
   const root = stepOf(plan, 'view.unshare')?.root ?? null;
   if (plan.pattern.value !== 'vm-lite' && root !== null && !isEnginesRoot(root, choice.engine.prepared, here.facts))

@@ -35,16 +35,18 @@ function fromAbility(name: string, {available, how, remedy}: Ability, costs: str
   return {name, state: available ? 'ok' : 'missing', found: how, costs, remedy};
 }
 
-/** Those that the policy lists. One that is not here is missed only where no other can do for a pattern what it can. */
+/**
+ * Those that the policy lists, without what no job would get by it. One that is not here is missed only where no other can do for a pattern what it
+ * can.
+ */
 function checkEngines({engines: found}: Facts, policy: Policy, engines: readonly Engine[]): Check[] {
   const listed = namesOf(policy, engines).flatMap((name) => engines.find((engine) => engine.name === name) ?? []);
   const isHere = ({name}: Engine): boolean => found.some((one) => one.name === name && one.path !== null);
   return listed.flatMap((engine): Check[] => {
     const facts = found.find(({name}) => name === engine.name);
-    if (facts === undefined) return [];
-    const missed = PATTERNS.filter(
-      (pattern) => runsPattern(engine, pattern, policy) && !listed.some((other) => runsPattern(other, pattern, policy) && isHere(other)),
-    );
+    const runs = PATTERNS.filter((pattern) => runsPattern(engine, pattern, policy));
+    if (facts === undefined || runs.length === 0) return [];
+    const missed = runs.filter((pattern) => !listed.some((other) => runsPattern(other, pattern, policy) && isHere(other)));
     // the first of those that would all do
     const first = listed.find((other) => missed.some((pattern) => runsPattern(other, pattern, policy)));
     if (facts.path === null && first !== engine) return [];

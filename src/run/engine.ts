@@ -1,7 +1,7 @@
 /** What an engine is given of a box: its files, its command line, and the accounts that are bound into a small machine. */
 
-import {writeFileSync} from 'node:fs';
-import type {Engine} from '@tare/contract';
+import {symlinkSync, writeFileSync} from 'node:fs';
+import type {Engine, EngineLaunch} from '@tare/contract';
 import {asTareError, TareError} from '../errors.js';
 import {architecturesOf, isProcessor} from '../engine/bpf.js';
 import {bridgeArgv} from '../engine/init.js';
@@ -37,26 +37,17 @@ export async function writeEngine(
   const found = facts.engines.find((one) => one.name === name);
   if (engine === undefined || found === undefined)
     throw new EngineUnwritten('ENGINE_FAILED', {message: 'this version of Tare does not have the engine', found: name});
-  const optional = engine.skipsMissing ? [] : stepsOf(plan, 'mount.bind').filter((step) => step.optional);
-  const there = await whatIsThere(optional.map(({source}) => inBox(source, boxDirectory)));
+  const asked = stepsOf(plan, 'mount.bind').filter((step) => engine.tellsFiles || (step.optional && !engine.skipsMissing));
+  const there = await whatIsThere(asked.map(({source}) => inBox(source, boxDirectory)));
   const root = rootOf(stepOf(plan, 'namespace.unshare')?.maps);
   try {
     for (const step of stepsOf(plan, 'accounts.provide')) await provideAccounts(step, inBox(ACCOUNTS, boxDirectory), root);
     const architectures = isProcessor(process.arch) ? architecturesOf(process.arch) : [];
-    const task = taskOf(plan, {
-      id,
-      boxDirectory,
-      facts: found,
-      kind: engine.kind,
-      caller,
-      architectures,
-      exists: (path) => there.has(path),
-    });
+    const node = {exists: (path: string) => there.has(path), isFile: (path: string) => there.get(path) === 'file'};
+    const task = taskOf(plan, {id, boxDirectory, facts: found, kind: engine.kind, caller, architectures, ...node});
     const launch = translate(engine, task);
-    const mode = runsAsOther(plan) ? 0o644 : 0o600;
-    for (const {folder, name: file, text} of launch.files) writeFileSync(`${boxDirectory}/${folder}/${file}`, text, {mode});
-    if (!isDaemon(engine)) return launch.argv;
-    return bridgeArgv(plan, boxDirectory, joins, launch);
+    writeLaunch(launch, boxDirectory, runsAsOther(plan) ? 0o644 : 0o600);
+    return isDaemon(engine) ? bridgeArgv(plan, boxDirectory, joins, launch) : launch.argv;
   } catch (error) {
     if (error instanceof TareError) throw error.code === 'ENGINE_FAILED' ? new EngineUnwritten(error.code, error.details) : error;
     throw new EngineUnwritten('ENGINE_FAILED', {
@@ -67,15 +58,27 @@ export async function writeEngine(
   }
 }
 
-/** The paths of the node that exist; some may lie on file systems that hang. The answers are numbers, since a name can have any characters. */
-async function whatIsThere(paths: readonly string[]): Promise<Set<string>> {
-  if (paths.length === 0) return new Set();
-  const script = 'n=0; for path; do [ -e "$path" ] && echo $n; n=$((n+1)); done; exit 0';
+/** @param mode of the files */
+function writeLaunch({files, links = []}: EngineLaunch, boxDirectory: string, mode: number): void {
+  for (const {folder, name, text} of files) writeFileSync(`${boxDirectory}/${folder}/${name}`, text, {mode});
+  for (const {folder, name, to} of links) symlinkSync(to, `${boxDirectory}/${folder}/${name}`);
+}
+
+type There = 'directory' | 'file';
+
+/**
+ * What is at paths of the node; some may lie on file systems that hang. The answers are numbers, those of directories with a `/`, since a name can have
+ * any characters.
+ */
+async function whatIsThere(paths: readonly string[]): Promise<Map<string, There>> {
+  if (paths.length === 0) return new Map();
+  const script = 'n=0; for path; do if [ -d "$path" ]; then echo $n/; elif [ -e "$path" ]; then echo $n; fi; n=$((n+1)); done; exit 0';
   const {out} = await runAbandonable('/bin/sh', ['-c', script, 'look', ...paths], null);
-  return new Set(
-    out
-      .toString('latin1')
-      .split('\n')
-      .flatMap((line) => (line === '' ? [] : [paths[Number(line)] ?? ''])),
+  const answers = out.toString('latin1').split('\n');
+  return new Map(
+    answers.flatMap((answer): [string, There][] => {
+      const path = paths[Number.parseInt(answer, 10)];
+      return path === undefined ? [] : [[path, answer.endsWith('/') ? 'directory' : 'file']];
+    }),
   );
 }

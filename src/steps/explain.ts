@@ -36,7 +36,12 @@ function degradedRows({degraded}: Plan): string[][] {
 }
 
 function landlockRow({landlock}: Plan): string[][] {
-  return landlock === undefined ? [] : [['Landlock', landlock.abi === null ? 'none' : `version ${String(landlock.abi)}`, landlock.because]];
+  if (landlock === undefined) return [];
+  const {abi, because, scoped} = landlock;
+  return [
+    ['Landlock', abi === null ? 'none' : `version ${String(abi)}`, because],
+    ...(scoped === true ? [['abstract sockets', 'the box’s own alone', 'the engine listens on one']] : []),
+  ];
 }
 
 /** The plan as titled tables, without those that would be empty; the caller lays them out. */

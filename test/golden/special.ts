@@ -27,6 +27,7 @@ const MACHINES: SystemFacts = {
   init: null,
 };
 const CRUN: EngineFacts = {name: 'crun', path: '/usr/bin/crun', version: '1.21', setuid: false, abilities: ['filterFlags'], how};
+const LXC: EngineFacts = {...CRUN, name: 'lxc', path: '/usr/bin/lxc-start', version: '6.0.4', abilities: []};
 const RUNC: EngineFacts = {...CRUN, name: 'runc', path: '/usr/sbin/runc', version: '1.1.12', abilities: []};
 const NETWORK: NetworkFacts = {
   programs: {
@@ -236,6 +237,10 @@ export const SPECIAL: readonly Special[] = [
     job: {network: 'none', limits: {cores: 2, memory: '2GB'}},
     policy: {engines: ['crun', 'bubblewrap']},
     facts: {engines: [CRUN], unifiedAt: '/sys/fs/cgroup/unified'},
+  }),
+  special('debian13-v1root.engine.lxc', {
+    policy: {engines: ['lxc']},
+    facts: {engines: [LXC], views: ROOTS_VIEWS},
   }),
   special('debian13-v1root.engine.root', {
     job: {applications, filesystem: 'shared'},

@@ -12,14 +12,9 @@ export function launchOf(plan: Plan, context: Partial<Omit<TaskContext, 'facts'>
   if (engine === undefined) throw new Error(`no engine ${name}`);
   const {abilities = engine.program.abilities(version, false), ...more} = context;
   const facts: EngineFacts = {name, path, version, setuid: false, abilities, how: 'a test'};
-  const common = {
-    kind: engine.kind,
-    id: 'ab',
-    boxDirectory: '/b',
-    caller: {uid: 1001, gid: 100},
-    architectures: ['SCMP_ARCH_X86_64'],
-    exists: () => true,
-  };
+  const node = {exists: () => true, isFile: () => false};
+  const call = {id: 'ab', boxDirectory: '/b', caller: {uid: 1001, gid: 100}, architectures: ['SCMP_ARCH_X86_64']};
+  const common = {kind: engine.kind, ...call, ...node};
   return translate(engine, taskOf(plan, {...common, ...more, facts}));
 }
 

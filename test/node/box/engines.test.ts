@@ -20,13 +20,14 @@ const isHere = (places: readonly string[]): boolean => places.some((place) => ex
 const bytes = (count: number): Buffer => Buffer.from(Array.from({length: count}, (_, index) => (index * 7919 + (index >> 8)) & 0xff));
 const digest = (text: Buffer): string => createHash('sha256').update(text).digest('hex');
 
-for (const {name, program: sought} of claims('ulimit++'))
+for (const {name, program: sought, listens} of claims('ulimit++'))
   describeSite(`a box by ${name}, %s`, {}, (site, role) => {
     const policy = {engines: [name]};
     const run = (argv: readonly string[], more: object = {}) => site.run(['--engine', name, ...argv], {policy, ...more});
 
     before(function () {
       needKernel(this, name === 'bubblewrap' || kernelSince(5, 12), `${name} needs Linux 5.12 for a box`);
+      needKernel(this, !listens || kernelSince(6, 12), `${name} needs Landlock of Linux 6.12 for a box with the node's network`);
       need(this, isHere(sought.places), `${name} is not installed`);
     });
 
@@ -225,6 +226,41 @@ for (const {name, program: sought} of claims('ulimit++'))
         expect([fault.signal, fault.record.outcome.signal]).to.deep.equal(['SIGSEGV', 'SIGSEGV']);
       });
     });
+
+    it('killed alone, leaves one record that is true, and nothing of the box', async () => {
+      const copy = join(site.directory, 'spool', `killed-${name}.json`);
+      const child = site.start(['run', '--policy', site.policy(policy), '--record', copy, ...sh('echo ready; sleep 2; exit 3')]);
+      const over = ending(child);
+      await once(child.stdout!, 'data');
+      const all = below(child.pid ?? 0);
+      const inside = all.filter(({argv}) => argv[0] === '/bin/sh').map(({pid}) => pid);
+      send(all.find(({argv}) => sought.places.includes(argv[0] ?? ''))?.pid ?? 0, 'SIGKILL');
+      await over;
+      const {outcome} = JSON.parse(readFileSync(copy, 'utf8')) as {
+        outcome: {status: string; exitCode: number | null; reason: string | null};
+      };
+      // some take the box with them, and of others init goes on
+      expect(['failed 3 ', 'wrapper-failure  init was killed, and the payload with it']).to.include(
+        `${outcome.status} ${String(outcome.exitCode ?? '')} ${outcome.reason ?? ''}`,
+      );
+      await until('nothing of the box', () => inside.every((pid) => !existsSync(`/proc/${String(pid)}`)));
+    });
+
+    if (listens)
+      it('is not to be reached by a payload with the node’s network, at the socket on which it listens', async function () {
+        need(this, program('python3') !== null, 'python3 is not installed');
+        const script = [
+          'import socket',
+          'names = [line.split()[-1] for line in open("/proc/net/unix") if line.rstrip().endswith("/command")]',
+          'assert names',
+          'for name in names:',
+          '    try: socket.socket(socket.AF_UNIX).connect("\\0" + name[1:])',
+          '    except PermissionError: print("refused")',
+        ].join('\n');
+        const {code, stdout, stderr} = await run(['--', program('python3') ?? '', '-c', script]);
+        expect(code, stderr).to.equal(0);
+        expect(stdout).to.match(/^(refused\n)+$/);
+      });
 
     it('nothing of it is left when engine, shim and supervisor are killed', async () => {
       const file = site.policy(policy);

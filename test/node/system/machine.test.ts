@@ -225,7 +225,7 @@ function bundleForTest(): [about: string, config: Record<string, unknown>][] {
           policy: {images: ['/i']},
           facts: factsFor(name, uid),
         });
-        const context = {boxDirectory: '/b', id: 'ab', architectures: architecturesOf('x64'), exists: () => true};
+        const context = {boxDirectory: '/b', id: 'ab', architectures: architecturesOf('x64'), exists: () => true, isFile: () => false};
         return [`${name}, uid ${String(uid)}, ${init}`, ociConfig(made, context) as Record<string, unknown>];
       }),
     ),

@@ -1,11 +1,11 @@
 import {expect} from 'chai';
 import type {Engine, EngineFacts} from '@tare/contract';
 import type {Facts} from '../../../src/host/facts.js';
-import {chooseEngine, stepRefusal, type EngineInputs} from '../../../src/plan/engine.js';
+import {chooseEngine, planRefusal, type EngineInputs} from '../../../src/plan/engine.js';
 import {unknownEngines, unknownText} from '../../../src/plan/engine-names.js';
 import {stepOf} from '../../../src/plan/step.js';
 import {ENGINES} from '../../../src/plugins.js';
-import {BUBBLEWRAP, call, CRUN, facts, no, plan, policy, RUNC, thrown, type Parts} from '../plan/build.js';
+import {BUBBLEWRAP, call, CRUN, facts, LXC, no, plan, policy, RUNC, thrown, type Parts} from '../plan/build.js';
 
 const BOX = {pattern: 'ulimit++', network: 'host', userProgram: false} as const;
 const MACHINE = {...BOX, pattern: 'vm-lite'} as const;
@@ -48,10 +48,11 @@ describe('the engine of a box', () => {
   it('is for boxes without a policy’s list what it was before there were several', () => {
     const without = {found: [{...BUBBLEWRAP, path: null, how: 'not here'}, CRUN, RUNC]};
     expect(chosen(BOX, without)).to.equal(
-      'bubblewrap cannot be used (not here); crun is taken for ulimit++ only where the policy lists it; runc makes no user namespace without a root, and a box’s has the payload’s account alone',
+      'bubblewrap cannot be used (not here); crun is taken for ulimit++ only where the policy lists it; runc makes no user namespace without a root, and a box’s has the payload’s account alone; lxc is taken for ulimit++ only where the policy lists it',
     );
     expect(chosen(BOX, {...without, listed: ['bubblewrap', 'crun']})).to.match(/^crun: /);
     expect(chosen(BOX, {...without, only: 'crun'})).to.match(/^crun: /);
+    expect(chosen(BOX, {found: [...without.found, LXC], listed: ['bubblewrap', 'lxc']})).to.match(/^lxc: /);
   });
 
   it('is the one that the caller wants, of those that the policy lists', () => {
@@ -112,6 +113,18 @@ describe('the engine of a box', () => {
     expect(chosen(BOX, {found: [{...BUBBLEWRAP, version: '0.3.0'}], listed: ['bubblewrap']})).to.equal(
       'bubblewrap 0.3.0 is too old, 0.3.1 is the least',
     );
+    const lxc = (version: string, kernel: [number, number] = [6, 1], userProgram = false): string =>
+      chosen(
+        {...BOX, userProgram},
+        {
+          facts: facts({engines: [{...LXC, version}], kernel: {release: '', version: kernel, how: ''}}),
+          listed: ['lxc'],
+        },
+      );
+    expect(lxc('5.0.3')).to.equal('lxc 5.0.3 is too old, 6.0 is the least');
+    expect(lxc('6.0', [5, 11])).to.equal('lxc needs Linux 5.12 for a box');
+    expect(lxc('6.0.4', [5, 12], true)).to.equal('lxc makes a network that no program of the user’s can enter');
+    expect(lxc('7.0.0', [5, 12])).to.equal('lxc: a test');
   });
 });
 
@@ -171,7 +184,7 @@ describe('the engine of a plan', () => {
     const engines = [lame, ...ENGINES];
     const found = [{...BUBBLEWRAP, name: 'lame'}, BUBBLEWRAP];
     const listed = {engines: ['lame', 'bubblewrap']};
-    expect(stepRefusal(lame, plan())).to.equal('mounts no /proc (mount.proc)');
+    expect(planRefusal(lame, plan())).to.equal('mounts no /proc (mount.proc)');
     const {engine, mode} = plan({facts: {engines: found}, policy: listed, engines});
     expect(engine.name).to.equal('bubblewrap');
     expect(engine.because).to.equal('a test; lame mounts no /proc (mount.proc)');

@@ -95,6 +95,7 @@ export const CRUN: EngineFacts = {
   abilities: ['filterFlags'],
   how: 'a test',
 };
+export const LXC: EngineFacts = {...CRUN, name: 'lxc', path: '/usr/bin/lxc-start', version: '6.0.4', abilities: []};
 export const RUNC: EngineFacts = {...CRUN, name: 'runc', path: '/usr/bin/runc', version: '1.3.0'};
 
 export function facts(change: Partial<Facts> = {}): Facts {
