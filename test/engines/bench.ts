@@ -18,6 +18,8 @@ export interface Ask extends Pick<JobDocument, 'limits' | 'network' | 'workDirec
   script?: string;
   /** In place of a script. */
   command?: readonly string[];
+  /** In place of both: several, each by itself, whose outputs are not looked at. */
+  applications?: JobDocument['applications'];
   /** Behind the policy of the bench. */
   policy?: object;
   input?: string | Buffer;
@@ -119,6 +121,7 @@ export class Bench {
     const {limits, network, workDirectory, environment, cvmfs, name} = ask;
     const given = Object.entries({limits, network, workDirectory, environment, cvmfs, name}).filter(([, value]) => value !== undefined);
     const common = {pattern: this.pattern, ...Object.fromEntries(given)};
+    if (ask.applications !== undefined) return {...common, applications: ask.applications, onFailure: 'continue', output: 'files'};
     if (this.pattern === 'ulimit++') return {...common, command};
     if (this.pattern === 'quotas++')
       return {...common, applications: [{name: APPLICATION, command}], primary: APPLICATION, output: 'files'};
@@ -130,16 +133,22 @@ export class Bench {
   async run(ask: Ask): Promise<Ran> {
     const ran = await this.start(ask).ended;
     if (ran.record.outcome.code === UNAVAILABLE) await this.refused(ask, ran);
-    expect([ran.record.mode, ran.record.pattern, ran.record.engine?.name], ran.said).to.deep.equal(['box', this.pattern, this.engine.name]);
-    this.version = ran.record.engine?.version ?? null;
+    this.built(ran);
     return ran;
+  }
+
+  /** A box of this engine was what it ran in. */
+  protected built({said, record: {mode, pattern, engine}}: Ran): void {
+    expect([mode, pattern, engine?.name], said).to.deep.equal(['box', this.pattern, this.engine.name]);
+    this.version = engine?.version ?? null;
   }
 
   /** Started, and not awaited. */
   start(ask: Ask, policy = this.policy(ask.policy)): Live {
     const {directory, work, credentials} = this.site;
     const record = join(directory, 'spool', `copy-${String(this.count++)}.json`);
-    for (const stream of ['out', 'err']) rmSync(join(work, `${APPLICATION}.${stream}`), {force: true});
+    const fileOf = (stream: 'out' | 'err'): string => join(ask.workDirectory ?? work, `${APPLICATION}.${stream}`);
+    for (const stream of ['out', 'err'] as const) rmSync(fileOf(stream), {force: true});
     const words = [bin('tare'), 'run', '--policy', policy, '--record', record, this.site.job(this.document(ask))];
     const [program = '', ...argv] = ask.via?.(words) ?? words;
     const began = Date.now();
@@ -155,8 +164,7 @@ export class Bench {
     }) as [() => Buffer, () => Buffer];
     const written = (stream: 'out' | 'err'): Buffer => {
       if (this.pattern !== 'quotas++') return stream === 'out' ? out() : err();
-      const file = join(work, `${APPLICATION}.${stream}`);
-      return existsSync(file) ? readFileSync(file) : Buffer.alloc(0);
+      return existsSync(fileOf(stream)) ? readFileSync(fileOf(stream)) : Buffer.alloc(0);
     };
     const ended = new Promise<Ran>((resolve, reject) => {
       child.on('error', reject);

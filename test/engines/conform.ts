@@ -56,15 +56,19 @@ async function judged(context: Context, {check, bench, had, note}: Trial): Promi
       needKernel(context, false, `${bench.engine.name} ${message}`);
     }
     note(check, 'failed', bench.version);
-    clear(bench.site);
+    await clear(bench.site);
     if (error instanceof NotClaimed) throw new Error(`passed when the results were written, and now the engine ${message}`, {cause: error});
     throw error;
   }
 }
 
-/** What a failed check has left is not the next one's. */
-function clear(site: Site): void {
-  for (const {pid, argv} of processes()) if (argv.some((one) => one.includes(site.directory))) send(pid, 'SIGKILL');
+/** What a failed check has left is not the next one's, which has a site of its own. */
+async function clear(site: Site): Promise<void> {
+  const left = (): number[] =>
+    processes().flatMap(({pid, argv, state}) => (state !== 'Z' && argv.some((one) => one.includes(site.directory)) ? [pid] : []));
+  for (const pid of left()) send(pid, 'SIGKILL');
+  await until('the end of what was left', () => left().length === 0).catch(() => undefined);
+  site.remove();
 }
 
 /** Skips what cannot be tried here at all: the program is not there, or the engine cannot build such a box on this node. */

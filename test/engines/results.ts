@@ -47,7 +47,11 @@ export function mergeResults(before: Results, now: Results, known: {engines: rea
       const last = fresh ?? old;
       if (last === undefined) continue;
       const found = {...old?.checks, ...fresh?.checks};
-      const checks = Object.fromEntries(known.checks.flatMap((name) => (found[name] === undefined ? [] : [[name, found[name]]])));
+      const checks: Record<string, Verdict> = {};
+      for (const name of known.checks) {
+        const verdict = found[name];
+        if (verdict !== undefined) checks[name] = verdict;
+      }
       merged[engine] = {...merged[engine], [role]: {version: last.version, node: last.node, checks}};
     }
   return merged;

@@ -100,6 +100,7 @@ const ROWS = {
   'engines/quotas': long('root', 'condor'),
   'engines/vm-lite': long('small', 'small-condor'),
   'engines/results': long(),
+  'engines/mutations': long(),
   'node/box/landlock': long('root', 'bookworm'), // version 2, which has no right to truncate
   'node/box/view': long('root', 'bookworm'),
   'node/box/scratch': long('root', 'bookworm'),

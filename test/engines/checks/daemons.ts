@@ -36,14 +36,16 @@ export const DAEMONS: readonly Check[] = [
   },
   {
     name: 'kill -9 -1',
-    promise: 'A payload that kills all that it can hurts nothing outside, and ends by itself.',
+    promise: 'A payload that kills all that it can hurts nothing outside.',
     body: async (bench) => {
       const account = isRoot ? {uid: bench.uid, gid: bench.uid} : {};
       const bystander = spawn('/bin/sleep', ['600'], {...account, stdio: 'ignore'});
       try {
         // the shell is the caller of kill(-1) and is spared by it (kill(2))
         const {code, stderr} = await bench.run({script: 'sleep 60 & kill -9 -1; exit 3'});
-        expect([code, bystander.exitCode, bystander.signalCode], stderr).to.deep.equal([3, null, null]);
+        expect([bystander.exitCode, bystander.signalCode], stderr).to.deep.equal([null, null]);
+        // a user's machine has that user for its root, so that its service goes too, and the payload is told to end
+        if (bench.pattern !== 'vm-lite') expect(code, stderr).to.equal(3);
       } finally {
         bystander.kill('SIGKILL');
       }

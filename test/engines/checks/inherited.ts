@@ -32,8 +32,8 @@ interface Probe {
 
 /** What the payload program `probe` says. */
 export const probed = ({out}: Pick<Ran, 'out'>): Probe => JSON.parse(out.toString()) as Probe;
-/** The same without the wrapper, of a process that `caller` has prepared. */
-const bare = (options: readonly string[]): Probe =>
+/** The same without the wrapper, of a process that `caller` has prepared: who runs the tests may have more descriptors open than three. */
+export const bare = (options: readonly string[]): Probe =>
   probed({out: spawnSync(payload('caller'), [...options, '--', payload('probe')], {stdio: ['ignore', 'pipe', 'ignore']}).stdout});
 const via =
   (...options: string[]) =>
@@ -75,7 +75,9 @@ export const INHERITED: readonly Check[] = [
     promise: 'All that the caller has open is open, and nothing of the wrapper or of the engine.',
     ask: (bench) => ({command: [bench.payload('probe')], via: via('--open', '3', '40')}),
     judge: (ran) => {
-      expect(Object.keys(probed(ran).descriptors)).to.deep.equal(Array.from({length: 41}, (_, index) => String(index)));
+      const there = Object.keys(bare(['--open', '3', '40']).descriptors);
+      expect(there).to.include.members(Array.from({length: 41}, (_, index) => String(index)));
+      expect(Object.keys(probed(ran).descriptors)).to.deep.equal(there);
     },
   },
   {
@@ -84,7 +86,7 @@ export const INHERITED: readonly Check[] = [
     sample: true,
     ask: (bench) => ({command: [bench.payload('probe')]}),
     judge: (ran) => {
-      expect(Object.keys(probed(ran).descriptors)).to.deep.equal(['0', '1', '2']);
+      expect(Object.keys(probed(ran).descriptors)).to.deep.equal(Object.keys(bare([]).descriptors));
     },
   },
   {

@@ -35,7 +35,7 @@ async function beside(bench: Bench, argv: readonly string[], body: (pid: number)
 
 export const ISOLATION: readonly Check[] = [
   {
-    name: 'processes',
+    name: 'processes of the node',
     promise: 'A payload sees the box’s own processes, and none of the node.',
     sample: true,
     body: (bench) =>

@@ -34,13 +34,13 @@ export const LIMITS: readonly Check[] = [
   {
     name: 'memory in /dev/shm',
     promise: 'What is in /dev/shm counts as the payload’s memory.',
-    ask: (bench) => ({command: touch(bench, '200', '--shm', '--hold', '30'), limits: {memory: '64MiB'}}),
+    ask: (bench) => ({command: touch(bench, '100', '--shm', '--hold', '30'), limits: {memory: '64MiB'}}),
     judge: ({record: {outcome}}) => {
       expect(outcome).to.include({status: 'limit', limit: 'memory'});
     },
   },
   {
-    name: 'processes',
+    name: 'number of processes',
     promise: 'A fork bomb ends at the limit on processes.',
     ask: (bench) => ({command: [bench.payload('forkbomb'), '--max', '500'], limits: {processes: 50}}),
     judge: ({stdout, record: {outcome, limits}}, {role}) => {

@@ -92,13 +92,10 @@ export const RECORD: readonly Check[] = [
     name: 'applications in the record',
     promise: 'Several applications are weighed each on its own, and together as the job.',
     patterns: ['quotas++'],
-    body: async (bench) => {
-      const applications = ['0.4', '0.8'].map((seconds, index) => ({
-        name: `a${String(index)}`,
-        command: [bench.payload('burn'), seconds],
-      }));
-      const policy = {engines: [bench.engine.name], box: 'required'};
-      const {record} = await bench.site.run([bench.site.job({applications, output: 'files'})], {policy});
+    ask: (bench) => ({
+      applications: ['0.4', '0.8'].map((seconds, index) => ({name: `a${String(index)}`, command: [bench.payload('burn'), seconds]})),
+    }),
+    judge: ({record}) => {
       const cpu = record.applications.map(({usage}) => (usage.cpuUserUs ?? NaN) + (usage.cpuSystemUs ?? NaN));
       expect((cpu[1] ?? 0) / (cpu[0] ?? 1)).to.be.within(1.6, 2.4);
       const whole = (record.usage.cpuUserUs ?? NaN) + (record.usage.cpuSystemUs ?? NaN);
