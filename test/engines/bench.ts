@@ -58,6 +58,8 @@ export interface Live {
 const UNAVAILABLE = 'BOX_UNAVAILABLE';
 /** In the job of several applications; its outputs go to files of this name. */
 const APPLICATION = 'one';
+/** What a payload writes when a check may go on. */
+const READY = 'ready';
 const PATH = '/usr/sbin:/usr/bin:/sbin:/bin';
 
 export class Bench {
@@ -199,16 +201,16 @@ export class Bench {
     return Number(readFileSync(file, 'utf8'));
   }
 
-  /** A box whose payload has written `word`. */
-  async live(ask: Ask, policy?: string, word = 'ready'): Promise<Live> {
+  /** A box whose payload has written `ready`. */
+  async live(ask: Ask, policy?: string): Promise<Live> {
     const live = this.start(ask, policy);
-    let over: string | null = null;
+    const over: string[] = [];
     live.ended.then(
-      ({said, record: {outcome}}) => (over = `${outcome.reason ?? outcome.status}: ${said}`),
-      (error: unknown) => (over = String(error)),
+      ({said, record: {outcome}}) => over.push(`${outcome.reason ?? outcome.status}: ${said}`),
+      (error: unknown) => over.push(String(error)),
     );
-    await until(`the payload's ${word}`, () => live.said().includes(word) || over !== null, 60);
-    if (!live.said().includes(word)) throw new Error(`it ended before its payload wrote ${word}: ${over ?? ''}`);
+    await until('the payload to be ready', () => live.said().includes(READY) || over.length > 0, 60);
+    if (!live.said().includes(READY)) throw new Error(`it ended before its payload was ready: ${over.join('')}`);
     return live;
   }
 

@@ -16,10 +16,10 @@ interface Common {
   seconds?: number;
 }
 
-/** One box: what is asked of it, and what is true of how it ran. */
+/** One box: what is asked of it, and what holds of how it ran. */
 interface Asked extends Common {
   ask: (bench: Bench) => Ask;
-  judge: (ran: Ran, bench: Bench) => void;
+  holds: (ran: Ran, bench: Bench) => void;
 }
 
 /** What takes several boxes, or a live one. */
@@ -33,7 +33,7 @@ export type Check = Asked | Tried;
 /** Whether the promise is kept. @throws Error where it is not, with what was found */
 export async function perform(check: Check, bench: Bench): Promise<void> {
   if ('body' in check) await check.body(bench);
-  else check.judge(await bench.run(check.ask(bench)), bench);
+  else check.holds(await bench.run(check.ask(bench)), bench);
 }
 
 /** Why a check cannot be tried on this node, whatever the engine. */

@@ -37,7 +37,7 @@ interface Trial {
 }
 
 /** One check: performed, nothing left of it, and noted. */
-async function judged(context: Context, {check, bench, had, note}: Trial): Promise<void> {
+async function tryOne(context: Context, {check, bench, had, note}: Trial): Promise<void> {
   const own = bench.engine.words.unclaimed?.[check.name];
   try {
     if (own !== undefined) throw new NotClaimed(own);
@@ -106,7 +106,7 @@ export function conform(pattern: EnginePattern): void {
       for (const check of checks.filter(({sample}) => LONG || sample === true))
         it(check.name, async function () {
           this.timeout(patience((check.seconds ?? SECONDS) * 1000));
-          await judged(this, {check, bench, had: old?.node === thisNode() && old.checks[check.name] === 'passed', note});
+          await tryOne(this, {check, bench, had: old?.node === thisNode() && old.checks[check.name] === 'passed', note});
         });
     });
   after(() => {

@@ -32,7 +32,7 @@ interface Change {
 }
 
 const inRecord = (change: (record: UsageRecord) => object): Change => ({
-  ran: (ran) => ({...ran, record: {...ran.record, ...change(ran.record)} as UsageRecord}),
+  ran: (ran) => ({...ran, record: {...ran.record, ...change(ran.record)}}),
 });
 const outcome = (change: object): Change => inRecord(({outcome: before}) => ({outcome: {...before, ...change}}));
 const usage = (times: number): Change =>
@@ -155,7 +155,7 @@ class Changed extends Bench {
   constructor(change: Change, ...bench: ConstructorParameters<typeof Bench>) {
     super(...bench);
     this.change = change;
-    const records = this.site.records.bind(this.site);
+    const records = (): UsageRecord[] => Site.prototype.records.call(this.site);
     const {ran} = change;
     if (ran !== undefined)
       this.site.records = () => records().map((record) => ran({record, stdout: '', out: Buffer.alloc(0)} as Ran, this).record);
@@ -174,8 +174,7 @@ class Changed extends Bench {
 
   override start(...asked: Parameters<Bench['start']>): Live {
     const live = super.start(...asked);
-    const {ran = (same) => same} = this.change;
-    const ended = live.ended.then((one) => ran(one, this));
+    const ended = live.ended.then((one) => this.change.ran?.(one, this) ?? one);
     ended.catch(() => undefined); // who waits for it sees it
     return {...live, ended};
   }
@@ -218,7 +217,7 @@ if (LONG)
       for (const check of ALL)
         it(check.name, async function () {
           this.timeout(patience(60_000));
-          const [pattern = 'ulimit++'] = (check.patterns ?? []) as readonly EnginePattern[];
+          const pattern: EnginePattern = check.patterns?.[0] ?? 'ulimit++';
           const engine = ENGINES.find(
             ({patterns, program: {places}}) => patterns[pattern] === true && places.some((place) => existsSync(place)),
           );

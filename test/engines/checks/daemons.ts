@@ -30,7 +30,7 @@ export const DAEMONS: readonly Check[] = [
       script:
         'i=0; while [ $i -lt 30 ]; do (sleep 0.05 &); i=$((i+1)); done; sleep 1; cat /proc/[0-9]*/stat 2>/dev/null | grep -c ") Z " || true',
     }),
-    judge: ({stdout}) => {
+    holds: ({stdout}) => {
       expect(stdout).to.equal('0\n');
     },
   },
@@ -55,7 +55,7 @@ export const DAEMONS: readonly Check[] = [
     name: 'signals to init',
     promise: 'A payload cannot end the box’s first process.',
     ask: () => ({script: 'for one in TERM INT HUP KILL; do kill -$one 1 2>/dev/null; done; sleep 0.2; exit 4'}),
-    judge: ({code}) => {
+    holds: ({code}) => {
       expect(code).to.equal(4);
     },
   },

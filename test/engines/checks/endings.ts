@@ -55,7 +55,7 @@ export const ENDINGS: readonly Check[] = [
     promise: 'SIGKILL is told from exit code 137, in the record and in how the wrapper ends.',
     sample: true,
     ask: (bench) => ({command: [bench.payload('die-by'), 'KILL']}),
-    judge: ({code, signal, record: {outcome}}) => {
+    holds: ({code, signal, record: {outcome}}) => {
       expect([code, signal]).to.deep.equal([null, 'SIGKILL']);
       expect(outcome).to.include({status: 'signalled', exitCode: null, signal: 'SIGKILL'});
     },
@@ -73,7 +73,7 @@ export const ENDINGS: readonly Check[] = [
     promise:
       'A payload that cannot be executed is exit code 127; of one payload on the node’s files also a line, and PAYLOAD_NOT_EXECUTABLE.',
     ask: () => ({command: ['/no/such/program']}),
-    judge: ({code, said, record}, {pattern}) => {
+    holds: ({code, said, record}, {pattern}) => {
       expect([code, record.outcome.status, record.outcome.exitCode], said).to.deep.equal([127, 'failed', 127]);
       if (pattern !== 'ulimit++') return;
       expect(said).to.match(/^tare: .*could not be executed: .*No such file.*\n$/);
@@ -84,7 +84,7 @@ export const ENDINGS: readonly Check[] = [
     name: 'a file that is no program',
     promise: 'A file without the permission to execute is exit code 127.',
     ask: () => ({command: ['/etc/passwd']}),
-    judge: ({code, record}) => {
+    holds: ({code, record}) => {
       expect([code, record.outcome.status]).to.deep.equal([127, 'failed']);
     },
   },
@@ -93,7 +93,7 @@ export const ENDINGS: readonly Check[] = [
     promise: 'Nothing is on the outputs but what the payload has written.',
     sample: true,
     ask: () => ({script: 'exit 0'}),
-    judge: ({code, stdout, stderr, said}) => {
+    holds: ({code, stdout, stderr, said}) => {
       expect([code, stdout, stderr, said]).to.deep.equal([0, '', '', '']);
     },
   },

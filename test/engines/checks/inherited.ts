@@ -74,7 +74,7 @@ export const INHERITED: readonly Check[] = [
     name: 'forty descriptors, and no other',
     promise: 'All that the caller has open is open, and nothing of the wrapper or of the engine.',
     ask: (bench) => ({command: [bench.payload('probe')], via: via('--open', '3', '40')}),
-    judge: (ran) => {
+    holds: (ran) => {
       const there = Object.keys(bare(['--open', '3', '40']).descriptors);
       expect(there).to.include.members(Array.from({length: 41}, (_, index) => String(index)));
       expect(Object.keys(probed(ran).descriptors)).to.deep.equal(there);
@@ -85,7 +85,7 @@ export const INHERITED: readonly Check[] = [
     promise: 'A payload of a caller with three descriptors has three.',
     sample: true,
     ask: (bench) => ({command: [bench.payload('probe')]}),
-    judge: (ran) => {
+    holds: (ran) => {
       expect(Object.keys(probed(ran).descriptors)).to.deep.equal(Object.keys(bare([]).descriptors));
     },
   },
@@ -93,7 +93,7 @@ export const INHERITED: readonly Check[] = [
     name: 'arguments',
     promise: 'Arguments of a descriptor arrive byte for byte: empty, long, with spaces, quotes, newlines and what looks like an option.',
     ask: (bench) => ({command: [bench.payload('probe'), ...ARGUMENTS]}),
-    judge: (ran) => {
+    holds: (ran) => {
       expect(probed(ran).argv.slice(1)).to.deep.equal(ARGUMENTS.map((one) => Buffer.from(one).toString('hex')));
     },
   },
@@ -108,7 +108,7 @@ export const INHERITED: readonly Check[] = [
       ],
       env: {PROBE: bench.payload('probe')},
     }),
-    judge: (ran) => {
+    holds: (ran) => {
       expect(probed(ran).argv.slice(1)).to.deep.equal(['fffe', '6101']);
     },
   },
@@ -119,7 +119,7 @@ export const INHERITED: readonly Check[] = [
       command: [bench.payload('probe')],
       via: (argv) => ['/bin/sh', '-c', 'exec env -i PATH=/bin EMPTY= "LINES=a\nb" "BYTES=$(printf \'\\377\\376\')" "$@"', 'sh', ...argv],
     }),
-    judge: (ran) => {
+    holds: (ran) => {
       expect(environmentOf(ran)).to.deep.equal(['BYTES=\xff\xfe', 'EMPTY=', 'LINES=a\nb', 'PATH=/bin']);
     },
   },
@@ -131,7 +131,7 @@ export const INHERITED: readonly Check[] = [
       env: {GONE: 'x', KEPT: 'k', CHANGED: 'before'},
       environment: {GONE: null, CHANGED: 'after é'},
     }),
-    judge: (ran) => {
+    holds: (ran) => {
       const variables = environmentOf(ran).filter((one) => /^(?:GONE|KEPT|CHANGED)=/.test(one));
       expect(variables).to.deep.equal([`CHANGED=${Buffer.from('after é').toString('latin1')}`, 'KEPT=k']);
     },
@@ -153,7 +153,7 @@ export const INHERITED: readonly Check[] = [
     name: 'umask',
     promise: 'The umask is the caller’s.',
     ask: (bench) => ({command: [bench.payload('probe')], via: via('--umask', '0137')}),
-    judge: (ran) => {
+    holds: (ran) => {
       expect(probed(ran).umask).to.equal('0137');
     },
   },
@@ -161,7 +161,7 @@ export const INHERITED: readonly Check[] = [
     name: 'resource limits of the caller',
     promise: 'Resource limits that the job does not set are the caller’s.',
     ask: (bench) => ({command: [bench.payload('probe')], via: via('--nofile', '64')}),
-    judge: (ran) => {
+    holds: (ran) => {
       const [inside, outside] = [probed(ran), bare(['--nofile', '64'])].map(({rlimits: {nofile, fsize, cpu, as}}) => ({
         ...{nofile, fsize, cpu, as},
       }));
@@ -172,7 +172,7 @@ export const INHERITED: readonly Check[] = [
     name: 'ignored and blocked signals',
     promise: 'Signals that the caller ignores or blocks are ignored and blocked.',
     ask: (bench) => ({command: [bench.payload('probe')], via: via(...SIGNAL_OPTIONS)}),
-    judge: (ran) => {
+    holds: (ran) => {
       const [inside, outside] = [probed(ran), bare(SIGNAL_OPTIONS)].map(({signals_ignored, signals_blocked}) => ({
         ...{signals_ignored, signals_blocked},
       }));
@@ -183,7 +183,7 @@ export const INHERITED: readonly Check[] = [
     name: 'account',
     promise: 'The payload has its account, in every form of it.',
     ask: (bench) => ({command: [bench.payload('probe')]}),
-    judge: (ran, bench) => {
+    holds: (ran, bench) => {
       const {uid} = probed(ran);
       expect(uid).to.deep.equal({real: bench.uid, effective: bench.uid, saved: bench.uid});
       expect(ran.record.user.uid).to.equal(bench.uid);

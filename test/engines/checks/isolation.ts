@@ -78,10 +78,10 @@ export const ISOLATION: readonly Check[] = [
     promise: 'A payload has no capability in any set, and no way to gain one.',
     sample: true,
     ask: (bench) => ({command: [bench.payload('probe')]}),
-    judge: (ran) => {
+    holds: (ran) => {
       const {cap_inheritable, cap_permitted, cap_effective, cap_bounding, cap_ambient, no_new_privs} = probed(ran);
       for (const set of [cap_inheritable, cap_permitted, cap_effective, cap_bounding, cap_ambient]) expect(set).to.match(/^0+$/);
-      expect(String(no_new_privs)).to.equal('1');
+      expect(no_new_privs).to.equal('1');
     },
   },
   {
@@ -108,7 +108,7 @@ export const ISOLATION: readonly Check[] = [
       script:
         'unshare -U true 2>/dev/null && echo namespace; unshare -m true 2>/dev/null && echo mounts; mount -t tmpfs none /tmp 2>/dev/null && echo mount; umount /proc 2>/dev/null && echo umount; echo tried',
     }),
-    judge: ({stdout}) => {
+    holds: ({stdout}) => {
       expect(stdout).to.equal('tried\n');
     },
   },
@@ -116,8 +116,8 @@ export const ISOLATION: readonly Check[] = [
     name: 'filter on system calls',
     promise: 'The payload has Tare’s filter, and the record names it.',
     ask: (bench) => ({command: [bench.payload('probe')]}),
-    judge: (ran) => {
-      expect(String(probed(ran).seccomp)).to.equal('2');
+    holds: (ran) => {
+      expect(probed(ran).seccomp).to.equal('2');
       expect(ran.record.seccomp).to.equal('default');
     },
   },
@@ -131,7 +131,7 @@ export const ISOLATION: readonly Check[] = [
         'find /dev -type b 2>/dev/null; for one in mem kmem port kmsg sda vda loop-control; do [ -e /dev/$one ] && echo $one; done; echo tried',
       ].join('; '),
     }),
-    judge: ({stdout}) => {
+    holds: ({stdout}) => {
       expect(stdout).to.equal('tried\n');
     },
   },
@@ -144,7 +144,7 @@ export const ISOLATION: readonly Check[] = [
         ...['/proc/kcore', '/proc/kallsyms', '/sys/kernel/uevent_helper', '/sys/power/state'],
       )}; for one in /sys/fs/cgroup /sys/fs/cgroup/*; do mkdir $one/tare-try 2>/dev/null && rmdir $one/tare-try && echo $one; done; echo tried`,
     }),
-    judge: ({stdout}) => {
+    holds: ({stdout}) => {
       expect(stdout).to.equal('tried\ntried\n');
     },
   },
@@ -156,7 +156,7 @@ export const ISOLATION: readonly Check[] = [
     ask: () => ({
       script: `${writes('/', '/etc', '/usr', '/usr/bin', '/var', '/run', '/sys', '/proc', '/dev', '/opt')}; test -r /etc/passwd`,
     }),
-    judge: ({code, stdout}) => {
+    holds: ({code, stdout}) => {
       expect([code, stdout]).to.deep.equal([0, 'tried\n']);
     },
   },
@@ -208,7 +208,7 @@ export const ISOLATION: readonly Check[] = [
     name: 'what cannot be read in /tmp',
     promise: 'What the payload made unreadable in /tmp is removed all the same.',
     ask: () => ({script: 'mkdir -p /tmp/a/b && echo >/tmp/a/b/c && echo >"/tmp/ -rf" && chmod 000 /tmp/a/b /tmp/a'}),
-    judge: ({code}, {site}) => {
+    holds: ({code}, {site}) => {
       expect([code, readdirSync(join(site.directory, 'scratch'))]).to.deep.equal([0, []]);
     },
   },
@@ -218,7 +218,7 @@ export const ISOLATION: readonly Check[] = [
     ask: ({site}) => ({
       script: `ls -A ${['state', 'spool', 'scratch'].map((name) => join(site.directory, name)).join(' ')} 2>/dev/null; echo tried`,
     }),
-    judge: ({stdout}) => {
+    holds: ({stdout}) => {
       expect(stdout.replaceAll(/^\S+:$\n|^\n/gm, '')).to.equal('tried\n');
     },
   },

@@ -16,7 +16,7 @@ export const LIMITS: readonly Check[] = [
     promise: 'A payload over its memory is killed, and the verdict is memory.',
     sample: true,
     ask: (bench) => ({command: touch(bench, '400', '--hold', '60'), limits: {memory: '64MiB'}}),
-    judge: ({code, record: {outcome, limits}}, {role}) => {
+    holds: ({code, record: {outcome, limits}}, {role}) => {
       expect(code).to.not.equal(0);
       expect(outcome).to.include({status: 'limit', limit: 'memory'});
       expect(limits?.memory).to.include({value: 64 * MIB});
@@ -27,7 +27,7 @@ export const LIMITS: readonly Check[] = [
     name: 'memory below its limit',
     promise: 'A payload below its memory is left alone.',
     ask: (bench) => ({command: touch(bench, '100', '--hold', '1'), limits: {memory: '200MiB'}}),
-    judge: ({code, record: {outcome}}) => {
+    holds: ({code, record: {outcome}}) => {
       expect([code, outcome.status, outcome.limit]).to.deep.equal([0, 'completed', null]);
     },
   },
@@ -35,7 +35,7 @@ export const LIMITS: readonly Check[] = [
     name: 'memory in /dev/shm',
     promise: 'What is in /dev/shm counts as the payload’s memory.',
     ask: (bench) => ({command: touch(bench, '100', '--shm', '--hold', '30'), limits: {memory: '64MiB'}}),
-    judge: ({record: {outcome}}) => {
+    holds: ({record: {outcome}}) => {
       expect(outcome).to.include({status: 'limit', limit: 'memory'});
     },
   },
@@ -43,7 +43,7 @@ export const LIMITS: readonly Check[] = [
     name: 'number of processes',
     promise: 'A fork bomb ends at the limit on processes.',
     ask: (bench) => ({command: [bench.payload('forkbomb'), '--max', '500'], limits: {processes: 50}}),
-    judge: ({stdout, record: {outcome, limits}}, {role}) => {
+    holds: ({stdout, record: {outcome, limits}}, {role}) => {
       if (limits?.processes.enforcement === 'watched') {
         expect(hasGroups(role) || kernelSince(5, 14)).to.equal(false);
         expect(outcome).to.include({status: 'limit', limit: 'processes'});
@@ -56,7 +56,7 @@ export const LIMITS: readonly Check[] = [
     name: 'CPU time',
     promise: 'A payload over its CPU time, all processes together, is told to end, and the verdict is cpuTime.',
     ask: (bench) => ({command: [bench.payload('burn'), '60', '--processes', '2'], limits: {cpuTime: '1s'}}),
-    judge: ({record: {outcome, usage}}) => {
+    holds: ({record: {outcome, usage}}) => {
       expect(outcome).to.include({status: 'limit', limit: 'cpuTime'});
       expect((usage.cpuUserUs ?? 0) + (usage.cpuSystemUs ?? 0)).to.be.within(900_000, patience(4_000_000));
     },
@@ -65,7 +65,7 @@ export const LIMITS: readonly Check[] = [
     name: 'wall time',
     promise: 'A payload over its wall time is told to end, and the verdict is wallTime.',
     ask: () => ({command: ['/bin/sleep', '60'], limits: {wallTime: '1s'}}),
-    judge: ({record: {outcome, time}}) => {
+    holds: ({record: {outcome, time}}) => {
       expect(outcome).to.include({status: 'limit', limit: 'wallTime', signal: 'SIGTERM'});
       expect(time.wallUs).to.be.within(950_000, patience(4_000_000));
     },
@@ -74,7 +74,7 @@ export const LIMITS: readonly Check[] = [
     name: 'wall time of a payload that does not heed SIGTERM',
     promise: 'It is told once, and killed after the grace.',
     ask: () => ({script: 'trap "" TERM; while :; do sleep 0.1; done', limits: {wallTime: '500ms'}, policy: {grace: '1s'}}),
-    judge: ({signal, record: {outcome, time}}) => {
+    holds: ({signal, record: {outcome, time}}) => {
       expect(signal).to.equal('SIGKILL');
       expect(outcome).to.include({status: 'limit', limit: 'wallTime', signal: 'SIGKILL'});
       expect(time.wallUs).to.be.within(1_400_000, patience(5_000_000));
@@ -88,7 +88,7 @@ export const LIMITS: readonly Check[] = [
       script: 'dd if=/dev/zero of=/tmp/file bs=65536 count=1280 2>/dev/null || exit 9; sleep 60',
       limits: {scratch: '32MiB'},
     }),
-    judge: ({code, record: {outcome, limits}}) => {
+    holds: ({code, record: {outcome, limits}}) => {
       if (limits?.scratch?.enforcement === 'kernel') expect(code).to.equal(9);
       else expect(outcome).to.include({status: 'limit', limit: 'scratch'});
     },
@@ -97,7 +97,7 @@ export const LIMITS: readonly Check[] = [
     name: 'open files and core size',
     promise: 'Resource limits of the job are the payload’s, soft and hard.',
     ask: () => ({script: 'ulimit -n; ulimit -Hn; ulimit -c', limits: {openFiles: 77, coreSize: 0}}),
-    judge: ({stdout}) => {
+    holds: ({stdout}) => {
       expect(stdout).to.equal('77\n77\n0\n');
     },
   },
@@ -105,7 +105,7 @@ export const LIMITS: readonly Check[] = [
     name: 'one core, pinned',
     promise: 'A payload that is bound to one CPU sees one.',
     ask: (bench) => ({command: [bench.payload('probe')], limits: {cores: 1, pinCores: true}}),
-    judge: (ran) => {
+    holds: (ran) => {
       expect(probed(ran).affinity).to.have.length(1);
     },
   },
@@ -113,7 +113,7 @@ export const LIMITS: readonly Check[] = [
     name: 'nice value',
     promise: 'The payload has the nice value that the job asks for.',
     ask: (bench) => ({command: [bench.payload('probe')], limits: {nice: 19}}),
-    judge: (ran) => {
+    holds: (ran) => {
       expect(probed(ran).nice).to.equal(19);
     },
   },

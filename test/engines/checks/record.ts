@@ -23,7 +23,7 @@ export const RECORD: readonly Check[] = [
     promise: 'The record is valid, and names engine, version, pattern, account, times, what was allowed and how it ended.',
     sample: true,
     ask: () => ({script: 'exit 0', name: 'conformance', limits: {memory: '300MiB', wallTime: '5m'}}),
-    judge: ({record}, bench) => {
+    holds: ({record}, bench) => {
       expect(verifyRecord(textOf(record), record.recordId, validateRecord)).to.deep.equal([]);
       expect(record).to.include({state: 'final', mode: 'box', pattern: bench.pattern});
       expect(record.engine?.version).to.match(/^\d+(?:\.\d+)+/);
@@ -41,7 +41,7 @@ export const RECORD: readonly Check[] = [
     promise: 'A payload that burns one second is weighed with one second.',
     sample: true,
     ask: (bench) => ({command: [bench.payload('burn'), '1']}),
-    judge: ({stdout, record: {usage, flags}}) => {
+    holds: ({stdout, record: {usage, flags}}) => {
       const ratio = cpuRatio(stdout, usage);
       if (!flags.includes('partial')) expect(ratio, usage.cpuSource ?? '').to.be.within(0.95, patience(1) > 1 ? 1.6 : 1.15);
     },
@@ -50,7 +50,7 @@ export const RECORD: readonly Check[] = [
     name: 'CPU time of a family',
     promise: 'What short children and daemons used is in the record, though nobody waits for the daemons.',
     ask: (bench) => ({command: [bench.payload('family'), '--children', '10', '--daemons', '3', '--seconds', '0.1']}),
-    judge: ({stdout, record: {usage, flags}}, {role}) => {
+    holds: ({stdout, record: {usage, flags}}, {role}) => {
       const ratio = cpuRatio(stdout, usage);
       if (hasGroups(role)) expect(flags).to.not.include('partial');
       if (!flags.includes('partial')) expect(ratio, usage.cpuSource ?? '').to.be.within(0.93, patience(1) > 1 ? 1.6 : 1.15);
@@ -61,7 +61,7 @@ export const RECORD: readonly Check[] = [
     promise: 'A payload that touches 64 MiB is weighed with 64 MiB.',
     sample: true,
     ask: (bench) => ({command: [bench.payload('touch-memory'), '64', '--hold', '1'], limits: {memory: '400MiB'}}),
-    judge: ({code, record: {usage}}) => {
+    holds: ({code, record: {usage}}) => {
       expect(code).to.equal(0);
       expect((usage.memPeakBytes ?? 0) / (64 * MIB), usage.memPeakSource ?? '').to.be.within(0.95, 1.5);
     },
@@ -70,7 +70,7 @@ export const RECORD: readonly Check[] = [
     name: 'wall time in the record',
     promise: 'A payload that sleeps for a second is told to have taken one.',
     ask: () => ({command: ['/bin/sleep', '1']}),
-    judge: ({record: {time}}) => {
+    holds: ({record: {time}}) => {
       expect((time.wallUs ?? 0) / 1e6).to.be.within(0.95, patience(1.6));
       expect((time.endEpochUs ?? 0) - (time.startEpochUs ?? 0)).to.equal(time.wallUs);
     },
@@ -81,7 +81,7 @@ export const RECORD: readonly Check[] = [
     sample: true,
     seconds: 120,
     ask: (bench) => ({command: [bench.payload('mcsim'), '--events', '200', '--seed', '42', '--output', 'HITS']}),
-    judge: ({code, stderr}, {site}) => {
+    holds: ({code, stderr}, {site}) => {
       expect(code, stderr).to.equal(0);
       const [known] = readFileSync(join(installed(), 'fixtures/payloads/mcsim.sha256'), 'utf8').split(/\s+/);
       const bytes = readFileSync(join(site.work, 'HITS'));
@@ -95,7 +95,7 @@ export const RECORD: readonly Check[] = [
     ask: (bench) => ({
       applications: ['0.4', '0.8'].map((seconds, index) => ({name: `a${String(index)}`, command: [bench.payload('burn'), seconds]})),
     }),
-    judge: ({record}) => {
+    holds: ({record}) => {
       const cpu = record.applications.map(({usage}) => (usage.cpuUserUs ?? NaN) + (usage.cpuSystemUs ?? NaN));
       expect((cpu[1] ?? 0) / (cpu[0] ?? 1)).to.be.within(1.6, 2.4);
       const whole = (record.usage.cpuUserUs ?? NaN) + (record.usage.cpuSystemUs ?? NaN);
@@ -107,7 +107,7 @@ export const RECORD: readonly Check[] = [
     promise: 'A service beside the payload is ready before it, ended after it, and weighed on its own.',
     patterns: ['vm-lite'],
     ask: () => ({script: 'exit 6'}),
-    judge: ({code, record}) => {
+    holds: ({code, record}) => {
       expect(code).to.equal(6);
       expect(record.applications.map(({name, role, outcome}) => [name, role, outcome.status])).to.deep.equal([
         ['idle', 'service', 'stopped'],

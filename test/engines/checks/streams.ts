@@ -22,7 +22,7 @@ export const STREAMS: readonly Check[] = [
     promise: 'Three megabytes of all byte values go through standard input and output unchanged.',
     sample: true,
     ask: () => ({command: ['/bin/cat'], input: BYTES}),
-    judge: ({code, out}) => {
+    holds: ({code, out}) => {
       expect([code, out.length, digest(out)]).to.deep.equal([0, BYTES.length, digest(BYTES)]);
     },
   },
@@ -30,7 +30,7 @@ export const STREAMS: readonly Check[] = [
     name: 'two outputs',
     promise: 'Standard output and error are apart, and whole.',
     ask: () => ({script: "head -c 1000000 /dev/zero | tr '\\000' a; head -c 500000 /dev/zero | tr '\\000' b >&2"}),
-    judge: ({code, stdout, stderr}) => {
+    holds: ({code, stdout, stderr}) => {
       expect([code, stdout === 'a'.repeat(1_000_000), stderr === 'b'.repeat(500_000)]).to.deep.equal([0, true, true]);
     },
   },
@@ -38,7 +38,7 @@ export const STREAMS: readonly Check[] = [
     name: 'bytes that are no text',
     promise: 'Zero bytes, bytes that are not UTF-8, and an end without a newline arrive as they are.',
     ask: () => ({script: "printf 'a\\000b\\377\\376'"}),
-    judge: ({out}) => {
+    holds: ({out}) => {
       expect(out.toString('hex')).to.equal('610062fffe');
     },
   },
@@ -46,7 +46,7 @@ export const STREAMS: readonly Check[] = [
     name: 'the end of the input',
     promise: 'A payload that reads to the end of an empty input finds it.',
     ask: () => ({script: 'cat | wc -c', input: ''}),
-    judge: ({stdout}) => {
+    holds: ({stdout}) => {
       expect(stdout.trim()).to.equal('0');
     },
   },
@@ -97,7 +97,7 @@ export const STREAMS: readonly Check[] = [
     name: 'a background process that holds the output',
     promise: 'The end of the payload is the end of its outputs: a process that it left behind does not keep the caller waiting.',
     ask: () => ({script: 'sleep 600 & echo done; exit 3'}),
-    judge: ({code, stdout, took}) => {
+    holds: ({code, stdout, took}) => {
       expect([code, stdout]).to.deep.equal([3, 'done\n']);
       expect(took).to.be.below(patience(30_000));
     },
