@@ -1,6 +1,6 @@
 // Tables of docs/reference/engines.md from the results of the conformance suite (test/engines/results), which `npm run test:engines -- --write` makes.
 import {ENGINES} from '../src/plugins.js';
-import {ALL} from '../test/engines/checks/index.js';
+import {CHECKS} from '../test/engines/checks/index.js';
 import {readResults, ROLE_NAMES} from '../test/engines/results.js';
 import {root} from './steps.mjs';
 
@@ -47,10 +47,13 @@ function cell(engine, check) {
 export function conformanceTable(what) {
   if (what === 'tried') return tried();
   if (what !== 'conformance') return undefined;
-  const rows = ALL.map((check) => [
-    check.name,
-    check.patterns === undefined ? check.promise : `${check.promise} (${check.patterns.map(code).join(', ')})`,
-    ...ENGINES.map((engine) => cell(engine, check)),
-  ]);
-  return {rows, head: ['check', 'what is promised', ...ENGINES.map(({name}) => code(name))]};
+  const rows = Object.entries(CHECKS).flatMap(([group, checks]) =>
+    checks.map((check, index) => [
+      index === 0 ? group : '',
+      check.name,
+      check.patterns === undefined ? check.promise : `${check.promise} (${check.patterns.map(code).join(', ')})`,
+      ...ENGINES.map((engine) => cell(engine, check)),
+    ]),
+  );
+  return {rows, head: ['of', 'check', 'what is promised', ...ENGINES.map(({name}) => code(name))]};
 }

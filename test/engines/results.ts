@@ -8,13 +8,13 @@ import {HIERARCHY} from '../support/groups.js';
 
 /** The roles by the names that people know. */
 export const ROLE_NAMES = {root: 'root', user: 'account'} as const;
-export type RoleName = (typeof ROLE_NAMES)[keyof typeof ROLE_NAMES];
+type RoleName = (typeof ROLE_NAMES)[keyof typeof ROLE_NAMES];
 
 /** `passed`, `failed`, `not claimed: REASON` or `not tried: REASON`. */
 export type Verdict = string;
 
 /** One engine in one role. */
-export interface Tried {
+interface Tried {
   /** Of the engine. */
   version: string | null;
   /** Kernel and control groups: results of another node may be others. */

@@ -11,7 +11,6 @@ export const DAEMONS: readonly Check[] = [
   {
     name: 'a daemon',
     promise: 'A process that forks twice, has a session of its own and ignores signals is killed at the end, and counted.',
-    sample: true,
     body: async (bench) => {
       const file = join(bench.site.work, 'daemon');
       const {code, record} = await bench.run({

@@ -83,7 +83,6 @@ export const INHERITED: readonly Check[] = [
   {
     name: 'no descriptor but the caller’s',
     promise: 'A payload of a caller with three descriptors has three.',
-    sample: true,
     ask: (bench) => ({command: [bench.payload('probe')]}),
     holds: (ran) => {
       expect(Object.keys(probed(ran).descriptors)).to.deep.equal(Object.keys(bare([]).descriptors));

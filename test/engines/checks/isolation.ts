@@ -37,7 +37,6 @@ export const ISOLATION: readonly Check[] = [
   {
     name: 'processes of the node',
     promise: 'A payload sees the box’s own processes, and none of the node.',
-    sample: true,
     body: (bench) =>
       beside(bench, ['/bin/sleep', '604.25'], async () => {
         const {stdout} = await bench.run({script: 'cat /proc/[0-9]*/cmdline | tr "\\000" " "; echo; ls -d /proc/[0-9]* | wc -l'});
@@ -76,7 +75,6 @@ export const ISOLATION: readonly Check[] = [
   {
     name: 'no privileges',
     promise: 'A payload has no capability in any set, and no way to gain one.',
-    sample: true,
     ask: (bench) => ({command: [bench.payload('probe')]}),
     holds: (ran) => {
       const {cap_inheritable, cap_permitted, cap_effective, cap_bounding, cap_ambient, no_new_privs} = probed(ran);
@@ -152,7 +150,6 @@ export const ISOLATION: readonly Check[] = [
     name: 'the node’s files',
     promise: 'The node’s files can be read, and not written to.',
     patterns: NODE_FILES,
-    sample: true,
     ask: () => ({
       script: `${writes('/', '/etc', '/usr', '/usr/bin', '/var', '/run', '/sys', '/proc', '/dev', '/opt')}; test -r /etc/passwd`,
     }),

@@ -49,7 +49,6 @@ export const LIVE: readonly Check[] = [
     name: 'tare exec',
     promise:
       '`tare exec` runs a command in the box as the payload’s account, with its namespaces, its files and no privileges, and ends as it does.',
-    sample: true,
     body: (bench) =>
       withBox(bench, {script: `echo mine >/tmp/mine; ${WAITS}`}, async ({id, policy}) => {
         const script = 'cat /tmp/mine; id -u; grep NoNewPrivs /proc/self/status; grep CapEff /proc/self/status; exit 4';

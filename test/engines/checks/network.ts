@@ -40,7 +40,6 @@ export const NETWORK: readonly Check[] = [
   {
     name: 'no network',
     promise: 'Without a network there is the loopback interface only, and no service of the node answers.',
-    sample: true,
     body: async (bench) => {
       expect(await answer(bench, 'none')).to.equal('none\n1\n');
     },

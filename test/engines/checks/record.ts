@@ -39,7 +39,6 @@ export const RECORD: readonly Check[] = [
   {
     name: 'CPU time in the record',
     promise: 'A payload that burns one second is weighed with one second.',
-    sample: true,
     ask: (bench) => ({command: [bench.payload('burn'), '1']}),
     holds: ({stdout, record: {usage, flags}}) => {
       const ratio = cpuRatio(stdout, usage);
@@ -59,7 +58,6 @@ export const RECORD: readonly Check[] = [
   {
     name: 'memory in the record',
     promise: 'A payload that touches 64 MiB is weighed with 64 MiB.',
-    sample: true,
     ask: (bench) => ({command: [bench.payload('touch-memory'), '64', '--hold', '1'], limits: {memory: '400MiB'}}),
     holds: ({code, record: {usage}}) => {
       expect(code).to.equal(0);
@@ -78,7 +76,6 @@ export const RECORD: readonly Check[] = [
   {
     name: 'the main job',
     promise: 'The simulation of `npm start` writes the same bytes as on bare metal.',
-    sample: true,
     seconds: 120,
     ask: (bench) => ({command: [bench.payload('mcsim'), '--events', '200', '--seed', '42', '--output', 'HITS']}),
     holds: ({code, stderr}, {site}) => {

@@ -40,7 +40,6 @@ export const SIGNALS: readonly Check[] = [
   {
     name: 'stopped is said',
     promise: 'A wrapper that was told to end says so in the record, and ends by the signal as its payload does.',
-    sample: true,
     body: async (bench) => {
       const live = await bench.live({script: 'echo ready; exec sleep 600'});
       process.kill(live.pid, 'SIGTERM');
