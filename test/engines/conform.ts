@@ -100,6 +100,11 @@ export function conform(pattern: EnginePattern): void {
         tried.checks[check.name] = verdict;
       };
       const bench = new Bench(engine, pattern, {role, site});
+      after(() => {
+        if (!WRITE) return;
+        const known = {engines: ENGINES.map(({name}) => name), checks: checks.map(({name}) => name)};
+        writeResults(ROOT, pattern, mergeResults(written, found, known));
+      });
       prepare(bench, old?.node === thisNode(), (reason) => {
         for (const check of checks) note(check, `not claimed: ${reason}`);
       });
@@ -109,9 +114,4 @@ export function conform(pattern: EnginePattern): void {
           await tryOne(this, {check, bench, had: old?.node === thisNode() && old.checks[check.name] === 'passed', note});
         });
     });
-  after(() => {
-    if (!WRITE) return;
-    const known = {engines: ENGINES.map(({name}) => name), checks: checks.map(({name}) => name)};
-    writeResults(ROOT, pattern, mergeResults(written, found, known));
-  });
 }
