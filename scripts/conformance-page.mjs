@@ -28,19 +28,21 @@ function tried() {
   return {rows, head: ['engine', 'pattern', 'role', 'version', 'node', 'passed', 'failed', 'not claimed', 'not tried']};
 }
 
-/** `yes` where it passed in all patterns and roles; else each verdict with the patterns and roles that it is of. */
+/** `yes` where it passed in all patterns and roles; else what came instead, and where. */
 function cell(engine, check) {
   const places = claimed(engine)
     .filter((pattern) => has(check, pattern))
     .flatMap((pattern) => ROLES.map((role) => ({pattern, role, verdict: RESULTS[pattern][engine.name]?.[role]?.checks[check.name]})));
   if (places.length === 0) return '';
   const verdicts = new Map();
-  for (const {verdict = 'not tried', ...place} of places) verdicts.set(verdict, [...(verdicts.get(verdict) ?? []), place]);
-  const words = [...verdicts].map(([verdict, of]) => {
-    const said = verdict === 'passed' ? 'yes' : verdict.replace(/^failed$/, 'no').replace(/^not claimed: /, 'no: ');
-    return verdicts.size === 1 ? said : `${said} (${of.map(({pattern, role}) => `${code(pattern)} ${role}`).join(', ')})`;
+  for (const {verdict = 'not tried', pattern, role} of places)
+    verdicts.set(verdict, [...(verdicts.get(verdict) ?? []), `${code(pattern)} ${role}`]);
+  const others = [...verdicts].filter(([verdict]) => verdict !== 'passed');
+  const words = others.map(([verdict, of]) => {
+    const said = verdict.replace(/^failed$/, 'no').replace(/^not claimed: /, 'no: ');
+    return verdicts.size === 1 ? said : `${said} (${of.join(', ')})`;
   });
-  return words.join('; ');
+  return [...(verdicts.has('passed') ? ['yes'] : []), ...words].join(', but ');
 }
 
 /** @returns undefined where there is no such table */

@@ -72,12 +72,12 @@ async function clear(site: Site): Promise<void> {
 }
 
 /** Skips what cannot be tried here at all: the program is not there, or the engine cannot build such a box on this node. */
-function prepare(bench: Bench, tried: boolean, unable: (reason: string) => void): void {
+function prepare(bench: Bench, unable: (reason: string) => void): void {
   const {engine, pattern} = bench;
   before(async function () {
     this.timeout(patience(SECONDS * 1000));
-    // who wrote results had it
-    (tried ? need : needKernel)(this, isHere(engine), `${engine.name} is not installed`);
+    // a node has those that its site wants
+    needKernel(this, isHere(engine), `${engine.name} is not installed`);
     const isMachine = pattern === 'vm-lite';
     need(this, !isMachine || (existsSync(BUSYBOX) && program('newuidmap') !== null), 'busybox-static or uidmap is not installed');
     const reason = await bench.refusal({script: 'true'});
@@ -105,7 +105,7 @@ export function conform(pattern: EnginePattern): void {
         const known = {engines: ENGINES.map(({name}) => name), checks: checks.map(({name}) => name)};
         writeResults(ROOT, pattern, mergeResults(written, found, known));
       });
-      prepare(bench, old?.node === thisNode(), (reason) => {
+      prepare(bench, (reason) => {
         for (const check of checks) note(check, `not claimed: ${reason}`);
       });
       for (const check of checks.filter(({sample}) => LONG || sample === true))
