@@ -9,6 +9,7 @@ import path from 'node:path';
 import {NEW_NAMESPACE, TIOCLINUX, TIOCSTI, builtinProfile} from '../src/engine/seccomp.js';
 import {ABIS, systemCallNumber} from '../src/engine/system-calls.js';
 import {ENGINES} from '../src/plugins.js';
+import {conformanceTable} from './conformance-page.mjs';
 import {commonTable, equivalentTable} from './equivalents-page.mjs';
 import {withComments} from './policy-comments.mjs';
 import {protocolTable} from './protocol/page.mjs';
@@ -213,7 +214,7 @@ function protocolRows(what) {
   return table(found.rows, found.head);
 }
 
-/** What each engine says of itself: `all`, in one row; `patterns` and `steps`, with a column for each engine. */
+/** What each engine says of itself: `all`, in one row; `patterns` and `steps`, with a column for each engine; and what its boxes were found to keep. */
 function engines(what) {
   if (what === 'all') {
     const rows = ENGINES.map(({name, program, words}) => [
@@ -226,6 +227,8 @@ function engines(what) {
     ]);
     return table(rows, ['engine', 'what it does', 'versions', 'is looked for at', 'filter on system calls', 'documented in']);
   }
+  const conformance = conformanceTable(what);
+  if (conformance !== undefined) return table(conformance.rows, conformance.head);
   const [first] = ENGINES;
   if (!['patterns', 'steps'].includes(what)) throw new Stop(`${what}: no such table of engines`);
   const cell = (engine, key) => {

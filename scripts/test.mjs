@@ -48,7 +48,7 @@ const AND_PACKAGES = [...BUILT, 'packages'];
  * seconds that it may take of `npm test` on 2 CPUs, building left out: all together less than 25 minutes; `seconds`: until it is killed; `whole`:
  * more options in a run of all suites; `long`: more options of a long run, `longBudget`: its seconds where they are others; `waits`: it waits for a
  * batch system, or for one step after the other, more than it works, so that a run of all suites has it beside the others, in this order, and the long
- * one, which loads the machine there, has not.
+ * one, which loads the machine there, has not; `settings`: options that are told to its tests by a variable, which is 1 then.
  */
 const SUITES = [
   {name: 'lint', command: ['node', 'scripts/lint.mjs'], builds: ['schemas', 'tsc', 'manifest'], system: [], budget: 80},
@@ -88,6 +88,17 @@ const SUITES = [
     budget: 360,
     longBudget: 600,
     seconds: 1500,
+  },
+  {
+    name: 'engines',
+    // a sample of the checks; in a long run all of them
+    mocha: 'engines',
+    timeout: 60_000,
+    files: {},
+    wanted: [...SYSTEMS, ...REPOSITORIES],
+    budget: 40,
+    longBudget: 1500,
+    settings: {'--write': 'TARE_WRITE_RESULTS'},
   },
   {
     name: 'attacks',
@@ -261,7 +272,10 @@ await main(async () => {
   const long = argv[0] === '--long';
   if (long) argv.shift();
   const names = argv.filter((each, index) => argv.slice(0, index + 1).every((before) => !before.startsWith('-')));
-  const options = argv.slice(names.length);
+  const given = argv.slice(names.length);
+  const {settings = {}} = SUITES.find(({name}) => names.length === 1 && name === names[0]) ?? {};
+  for (const option of given) if (settings[option] !== undefined) process.env[settings[option]] = '1';
+  const options = given.filter((option) => settings[option] === undefined);
   if (options.length > 0 && names.length !== 1)
     throw new Stop(`${options.join(' ')}: options are for one suite, which has to be named first`);
   const unknown = names.find((name) => !SUITES.some((suite) => suite.name === name));

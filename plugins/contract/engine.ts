@@ -218,6 +218,8 @@ export interface EngineWords {
   filter: string;
   /** What a version that was found lacks, and what that costs; null: nothing. */
   lacks(facts: EngineFacts): {lacking: string; costs: string; remedy: string} | null;
+  /** What its boxes do not have of what every box promises: by names of checks of the conformance suite (test/engines), why. Absent: nothing. */
+  unclaimed?: Readonly<Record<string, Reason>>;
   /** How it makes a directory at a path in a box whose root is a directory, by itself: for the attacks of `tare doctor`. Absent: not known. */
   alone?(root: string, path: string): readonly string[];
 }

@@ -60,7 +60,7 @@ const SHORT = {TARE_LAB_TIMES: '2', TARE_BOXES: '10'};
 const LONG = {TARE_LAB_TIMES: '10', TARE_BOXES: '50', TARE_JOBS: '40'};
 export const repeatsOf = (all) => (all ? LONG : SHORT);
 
-/** Files below test/, without `.test.ts`. `usual`: the ways of `npm test`; `also`: those that `--all` adds. Each file of test/node and test/attacks has a row. */
+/** Files below test/, without `.test.ts`. `usual`: the ways of `npm test`; `also`: those that `--all` adds. Each file of test/node, test/engines and test/attacks has a row. */
 const ROWS = {
   // what groups there are, and what the kernel counts and kills there
   'node/cgroup/groups': {usual: ['root', 'condor'], also: BY_KERNEL_AND_LAYOUT},
@@ -94,7 +94,13 @@ const ROWS = {
   'node/box/nested': {usual: ['condor'], also: ['root', 'bullseye']},
   'node/box/closed': long('root', 'bullseye'),
   'node/box/calls': long('root', 'bullseye'), // a kernel before 5.16, which takes speculation from who has a filter without the flag
-  'node/box/engines': long('root', 'condor', 'bullseye'), // a kernel before 5.12, on which one engine builds boxes
+  'node/box/engines': long('root'),
+  // a sample of the checks; bullseye's kernel is older than 5.12, so that one engine builds boxes
+  'engines/ulimit': long('root', 'condor', 'bullseye'),
+  'engines/quotas': long('root', 'condor'),
+  'engines/vm-lite': long('small', 'small-condor'),
+  'engines/results': long(),
+  'engines/mutations': long(),
   'node/box/landlock': long('root', 'bookworm'), // version 2, which has no right to truncate
   'node/box/view': long('root', 'bookworm'),
   'node/box/scratch': long('root', 'bookworm'),

@@ -107,7 +107,7 @@ await main(async () => {
     console.log(process.env.TARE_MUST_WORK === '1' ? '0 passed, 1 failed' : '0 passed, 0 failed, 1 skipped');
     return process.env.TARE_MUST_WORK === '1' ? 1 : 0;
   }
-  const files = ['node', 'lab', 'attacks'].flatMap((folder) =>
+  const files = ['node', 'lab', 'attacks', 'engines'].flatMap((folder) =>
     readdirSync(path.join(root, 'test', folder), {recursive: true})
       .filter((name) => name.endsWith('.test.ts'))
       .map((name) => path.join(folder, name.slice(0, -'.test.ts'.length))),

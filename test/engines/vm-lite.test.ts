@@ -1,0 +1,5 @@
+/** Every engine that builds small machines. */
+
+import {conform} from './conform.js';
+
+conform('vm-lite');
