@@ -26,6 +26,9 @@ export type Part = Mount | {readOnly: string};
 const stepOf = <Op extends EngineOp>({steps}: EngineTask, op: Op): EngineStepOf<Op> | undefined =>
   steps.find((step): step is EngineStepOf<Op> => step.op === op);
 
+/** Whether a box has a user namespace of its own. */
+export const hasUserNamespace = (task: EngineTask): boolean => stepOf(task, 'namespace.unshare')?.namespaces.includes('user') === true;
+
 /** @param cgroupsPath the group that the runtime is told of; null: none */
 export function configOf(task: EngineTask, parts: readonly Part[], cgroupsPath: string | null): Record<string, unknown> {
   const mounts = parts.filter((part) => 'destination' in part);
@@ -35,14 +38,15 @@ export function configOf(task: EngineTask, parts: readonly Part[], cgroupsPath: 
   const hidden = task.nestsProc ? undefined : stepOf(task, 'paths.protect');
   const readOnly = [...(hidden?.readOnly ?? []), ...parts.flatMap((part) => ('readOnly' in part ? [part.readOnly] : []))];
   const filter = filterOf(task);
-  const {uid, gid, capabilities} = task.account;
+  const {uid, gid, groups, capabilities} = task.account;
   return {
     ociVersion: OCI_VERSION,
     ...(name === undefined ? {} : {hostname: name.hostname}),
     root: {path: root?.source ?? '/', readonly: false},
     process: {
       terminal: false,
-      user: {uid, gid},
+      // in a user namespace of its account alone it keeps those that it has
+      user: {uid, gid, ...(groups.length === 0 || namespaces.includes('user') ? {} : {additionalGids: groups})},
       args: task.init.argv,
       env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'],
       cwd: '/',

@@ -1,7 +1,7 @@
 /** What an OCI runtime mounts for each step. */
 
 import type {EngineStepOf, EngineSteps, EngineTask} from '@tare/contract';
-import type {Mount, Part} from './config.js';
+import {hasUserNamespace, type Mount, type Part} from './config.js';
 
 const SYS = '/sys';
 
@@ -55,15 +55,15 @@ export const STEPS: EngineSteps<readonly Part[]> = {
     },
   ],
   'mount.sys': ({destination}) => [{destination, type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', 'ro']}],
-  'mount.dev': (step, {pattern}) => [
+  'mount.dev': (step, task) => [
     {
       ...{destination: step.destination, type: 'tmpfs', source: 'tmpfs'},
-      // in a box the runtime binds the node's devices over files
-      options: [...(pattern === 'vm-lite' ? ['nosuid'] : STRICT), 'strictatime', 'mode=755', 'size=65536k'],
+      // in the user namespace of a box the runtime binds the node's devices over files, otherwise it makes some
+      options: [...(task.pattern === 'vm-lite' || !hasUserNamespace(task) ? ['nosuid'] : STRICT), 'strictatime', 'mode=755', 'size=65536k'],
     },
     terminalsOf(step),
     // not every kernel has queues
-    ...(pattern === 'vm-lite' || step.queues !== undefined
+    ...(task.pattern === 'vm-lite' || step.queues !== undefined
       ? [{destination: `${step.destination}/mqueue`, type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev']}]
       : []),
   ],

@@ -1,6 +1,6 @@
 /** What an engine is to do of a plan: its steps with the paths of this node, and what it starts. Pure. */
 
-import type {Engine, EngineFacts, EngineFilter, EngineIds, EngineLaunch, EngineStep, EngineSteps, EngineTask} from '@tare/contract';
+import type {Engine, EngineFacts, EngineFilter, EngineHost, EngineIds, EngineLaunch, EngineStep, EngineSteps, EngineTask} from '@tare/contract';
 import {TareError} from '../errors.js';
 import {inBox, stepOf, stepsOf, type Step} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
@@ -23,14 +23,17 @@ export interface TaskContext {
   architectures: readonly string[];
   /** Whether something is at a path of the node: for what is bound if it is there. */
   exists: (path: string) => boolean;
+  node: EngineHost;
 }
 
+type Account = Omit<EngineTask['account'], 'capabilities'>;
+
 /** The engine's part of a plan. */
-export function taskOf(plan: Plan, {id, boxDirectory, facts, kind, caller, architectures, exists}: TaskContext): EngineTask {
+export function taskOf(plan: Plan, {id, boxDirectory, facts, kind, caller, architectures, exists, node}: TaskContext): EngineTask {
   const {engine, pattern} = plan;
   const user = stepOf(plan, 'network.user');
   const system = pattern.value === 'vm-lite';
-  const {uid, gid} = stepOf(plan, 'identity.take') ?? caller;
+  const {uid, gid, groups}: Account = stepOf(plan, 'identity.take') ?? {...caller, groups: []};
   return {
     id,
     pattern: pattern.value,
@@ -39,7 +42,7 @@ export function taskOf(plan: Plan, {id, boxDirectory, facts, kind, caller, archi
     box: boxDirectory,
     init: {argv: initArgv(plan, kind), descriptors: handedOn(plan), folder: kind === 'child' ? null : bridgedFolder(boxDirectory)},
     // in a small machine init is the machine's root
-    account: system ? {uid: 0, gid: 0, capabilities: ALL_CAPABILITIES} : {uid, gid, capabilities: []},
+    account: system ? {uid: 0, gid: 0, groups: [], capabilities: ALL_CAPABILITIES} : {uid, gid, groups, capabilities: []},
     ids: idsOf(plan, {uid, gid}),
     groups: groupPaths(plan, id),
     network: user === undefined ? null : {unshare: user.unshare},
@@ -47,6 +50,7 @@ export function taskOf(plan: Plan, {id, boxDirectory, facts, kind, caller, archi
     architectures,
     filter: filterOf(plan),
     exists,
+    node,
   };
 }
 

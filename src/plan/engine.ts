@@ -76,7 +76,7 @@ export const runsPattern = (engine: Engine, pattern: Pattern, {engines}: Pick<Po
 function obstacleTo(
   engine: Engine,
   found: EngineFacts | undefined,
-  {facts: {cgroup, kernel}, policy, only}: EngineInputs,
+  {facts: {caller, cgroup, kernel}, policy, only}: EngineInputs,
   {pattern, userProgram}: EngineNeeds,
 ): Reason | null {
   const able = engine.patterns[pattern];
@@ -86,7 +86,7 @@ function obstacleTo(
   if (found.path === null) return `cannot be used (${found.how})`;
   const places = Object.values(cgroup.controllers).map(({mount, parent}) => (parent === null ? null : parent.slice(mount.length)));
   const groups = [...new Set(places.filter((place) => place !== null))];
-  return engine.obstacle({engine: found, pattern, kernel: kernel.version, userProgram, groups});
+  return engine.obstacle({engine: found, pattern, uid: caller.uid, kernel: kernel.version, userProgram, groups});
 }
 
 /** Whether the engine makes a user namespace for the account: a setuid one needs none. */
@@ -118,7 +118,7 @@ function lackingNamespace(
 /** Why an engine cannot do a plan that was made for it: the first of its steps that it has no translator for; null: it can. */
 export function stepRefusal(engine: Engine, {steps}: Pick<Plan, 'steps'>): Reason | null {
   const unshare = steps.find(({op}) => op === 'view.unshare');
-  if (isDaemon(engine) && unshare !== undefined)
+  if (isBlind(engine) && unshare !== undefined)
     return `has a daemon, which does not see what is mounted for the box: ${unshare.because} (${unshare.op})`;
   for (const step of steps) {
     // enter makes what lies in another mount of the box
@@ -137,6 +137,9 @@ export const BRIDGE = 'bridge';
 
 /** Whether the engine's daemon starts init. */
 export const isDaemon = ({kind}: Pick<Engine, 'kind'>): boolean => kind !== 'child';
+
+/** Whether what starts init sees nothing of what enter mounts. */
+export const isBlind = ({kind}: Pick<Engine, 'kind'>): boolean => kind !== 'child' && kind.sees !== true;
 
 /** Whether enter keeps the wrapper's account for the engine: for a small machine, whose init is its root, and for a daemon's client. */
 export const keepsAccount = ({pattern, engine}: Pick<Plan, 'pattern' | 'engine'>): boolean =>
