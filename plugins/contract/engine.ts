@@ -134,8 +134,8 @@ export interface EngineTask {
    */
   init: {argv: readonly string[]; descriptors: number; folder: string | null};
   /**
-   * The account of init in the box, and the capabilities it has there, by their names (`CAP_CHOWN`). An engine that is started with another account gives
-   * it these supplementary groups too.
+   * The account of init in the box, and the capabilities it has there, by their names (`CAP_CHOWN`). Where the engine is started with the wrapper's
+   * account, it gives init these supplementary groups; otherwise there are none, since it has them itself.
    */
   account: {uid: number; gid: number; groups: readonly number[]; capabilities: readonly string[]};
   /** What the box's user namespace maps, where the engine makes one: ids in it, and those that they are where the engine is started. */

@@ -26,9 +26,6 @@ export type Part = Mount | {readOnly: string};
 const stepOf = <Op extends EngineOp>({steps}: EngineTask, op: Op): EngineStepOf<Op> | undefined =>
   steps.find((step): step is EngineStepOf<Op> => step.op === op);
 
-/** Whether a box has a user namespace of its own. */
-export const hasUserNamespace = (task: EngineTask): boolean => stepOf(task, 'namespace.unshare')?.namespaces.includes('user') === true;
-
 /** @param cgroupsPath the group that the runtime is told of; null: none */
 export function configOf(task: EngineTask, parts: readonly Part[], cgroupsPath: string | null): Record<string, unknown> {
   const mounts = parts.filter((part) => 'destination' in part);
@@ -45,8 +42,7 @@ export function configOf(task: EngineTask, parts: readonly Part[], cgroupsPath: 
     root: {path: root?.source ?? '/', readonly: false},
     process: {
       terminal: false,
-      // in a user namespace of its account alone it keeps those that it has
-      user: {uid, gid, ...(groups.length === 0 || namespaces.includes('user') ? {} : {additionalGids: groups})},
+      user: {uid, gid, ...(groups.length === 0 ? {} : {additionalGids: groups})},
       args: task.init.argv,
       env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'],
       cwd: '/',
@@ -57,7 +53,7 @@ export function configOf(task: EngineTask, parts: readonly Part[], cgroupsPath: 
     mounts: mounts.filter((mount) => mount !== root),
     linux: {
       namespaces: namespaces.map((kind) => ({type: NAMESPACES[kind]})),
-      ...(namespaces.includes('user') ? mappingsOf(task.ids) : {}),
+      ...(namespaces.includes('user') ? mappingsOf(task.ids, groups) : {}),
       ...(cgroupsPath === null ? {} : {cgroupsPath}),
       rootfsPropagation: 'slave',
       ...(filter === null ? {} : {seccomp: filter}),
@@ -67,10 +63,12 @@ export function configOf(task: EngineTask, parts: readonly Part[], cgroupsPath: 
   };
 }
 
-function mappingsOf({uids, gids}: EngineIds): {uidMappings: object[]; gidMappings: object[]} {
+function mappingsOf({uids, gids}: EngineIds, groups: readonly number[]): {uidMappings: object[]; gidMappings: object[]} {
   const of = (map: EngineIds['uids']): object[] =>
     map.map(({inside, outside, count}) => ({containerID: inside, hostID: outside, size: count}));
-  return {uidMappings: of(uids), gidMappings: of(gids)};
+  const others = [...new Set(groups)].filter((gid) => !gids.some(({inside, count}) => gid >= inside && gid < inside + count));
+  const more = others.map((gid) => ({inside: gid, outside: gid, count: 1}));
+  return {uidMappings: of(uids), gidMappings: of([...gids, ...more])};
 }
 
 /** None where the runtime would have the kernel slow down whatever has a filter. */

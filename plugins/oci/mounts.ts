@@ -1,7 +1,7 @@
 /** What an OCI runtime mounts for each step. */
 
 import type {EngineStepOf, EngineSteps, EngineTask} from '@tare/contract';
-import {hasUserNamespace, type Mount, type Part} from './config.js';
+import type {Mount, Part} from './config.js';
 
 const SYS = '/sys';
 
@@ -55,15 +55,15 @@ export const STEPS: EngineSteps<readonly Part[]> = {
     },
   ],
   'mount.sys': ({destination}) => [{destination, type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', 'ro']}],
-  'mount.dev': (step, task) => [
+  'mount.dev': (step, {pattern}) => [
     {
       ...{destination: step.destination, type: 'tmpfs', source: 'tmpfs'},
-      // in the user namespace of a box the runtime binds the node's devices over files, otherwise it makes some
-      options: [...(task.pattern === 'vm-lite' || !hasUserNamespace(task) ? ['nosuid'] : STRICT), 'strictatime', 'mode=755', 'size=65536k'],
+      // in a box the runtime binds the node's devices over files
+      options: [...(pattern === 'vm-lite' ? ['nosuid'] : STRICT), 'strictatime', 'mode=755', 'size=65536k'],
     },
     terminalsOf(step),
     // not every kernel has queues
-    ...(task.pattern === 'vm-lite' || step.queues !== undefined
+    ...(pattern === 'vm-lite' || step.queues !== undefined
       ? [{destination: `${step.destination}/mqueue`, type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev']}]
       : []),
   ],

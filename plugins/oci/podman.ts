@@ -5,7 +5,7 @@
  */
 
 import type {Engine, EngineFile, EngineNode, EngineTask} from '@tare/contract';
-import {configOf, hasUserNamespace, type Part} from './config.js';
+import {configOf, type Part} from './config.js';
 import {STEPS} from './mounts.js';
 import {isOlder} from './version.js';
 
@@ -38,9 +38,12 @@ tmp_dir = ${toml(`${store}/tmp`)}
 volume_path = ${toml(`${store}/volumes`)}
 `;
 
+/** Whether enter has made a user namespace in which the box's account is root, for a wrapper that is not root. */
+const isUsers = ({ids}: EngineTask): boolean => ids.uids.some(({inside, outside}) => inside !== outside);
+
 /** Podman is told that the root that it is in a user's namespace is none, as it tells itself when it has made that. */
 function rootlessOf(task: EngineTask): Record<string, string> {
-  if (!hasUserNamespace(task)) return {};
+  if (!isUsers(task)) return {};
   const {uid, gid} = task.account;
   return {_CONTAINERS_USERNS_CONFIGURED: 'done', _CONTAINERS_ROOTLESS_UID: String(uid), _CONTAINERS_ROOTLESS_GID: String(gid)};
 }
@@ -57,7 +60,7 @@ function filesOf(task: EngineTask, parts: readonly Part[]): EngineFile[] {
   };
   return [
     {folder: BUNDLE, name: 'config.json', text: JSON.stringify(configOf(task, [...parts, ...bridge], null), null, 1)},
-    {folder: BUNDLE, name: 'containers.conf', text: configuration(`${box}/${STORE}`, hasUserNamespace(task))},
+    {folder: BUNDLE, name: 'containers.conf', text: configuration(`${box}/${STORE}`, isUsers(task))},
     {folder: BUNDLE, name: 'storage.conf', text: '[storage]\ndriver = "vfs"\n'},
     {folder: BUNDLE, name: 'mounts.conf', text: ''},
     {folder: HOOKS, name: 'tare.json', text: JSON.stringify(hook)},
@@ -81,7 +84,7 @@ function argvOf({box, id, engine, init}: EngineTask, root: string): string[] {
 export const podman: Engine<readonly Part[]> = {
   name: 'podman',
   kind: {daemon: PLACE, sees: true},
-  userNamespace: 'accounts',
+  userNamespace: 'all',
   program: {
     places: ['/usr/bin/podman', '/usr/local/bin/podman'],
     version: {argument: '--version', pattern: /^podman version (\d+(?:\.\d+)+)/},

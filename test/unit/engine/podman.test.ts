@@ -15,7 +15,7 @@ interface Config {
   root: {path: string};
   process: {args: string[]; user: {uid: number; additionalGids?: number[]}};
   mounts: {destination: string; source: string}[];
-  linux: {namespaces: {type: string}[]; uidMappings?: object[]};
+  linux: {uidMappings?: object[]; gidMappings?: object[]};
 }
 const file = (made: Plan, wanted: string): string => launchOf(made).files.find(({name}) => name === wanted)?.text ?? '';
 const config = (made: Plan): Config => JSON.parse(file(made, 'config.json')) as Config;
@@ -45,11 +45,13 @@ describe('a box by Podman', () => {
     expect(Object.values(environment ?? {}).every((value) => value.startsWith('/b/'))).to.equal(true);
   });
 
-  it('a user’s is made in a namespace with a root and keeps the keyring; root’s has none, and the groups of the account', () => {
+  it('a user’s is made in a namespace with a root and keeps the keyring; root’s has an empty one, and the groups of the account', () => {
     expect(stepOf(by(PODMAN), 'view.unshare')?.root).to.deep.include({uid: USER.uid, engine: true});
     expect(config(by(PODMAN)).linux.uidMappings).to.deep.equal([{containerID: USER.uid, hostID: 0, size: 1}]);
     expect(file(by(PODMAN), 'containers.conf')).to.include('keyring = false');
-    expect(config(rooted()).linux.namespaces.map(({type}) => type)).to.deep.equal(['pid', 'mount', 'ipc', 'uts']);
+    const id = (each: number) => ({containerID: each, hostID: each, size: 1});
+    expect(config(rooted()).linux.uidMappings).to.deep.equal([id(USER.uid)]);
+    expect(config(rooted()).linux.gidMappings).to.deep.equal([...new Set([USER.gid, 100, 27])].map(id));
     expect(config(rooted()).process.user).to.deep.equal({uid: USER.uid, gid: USER.gid, additionalGids: [100, 27]});
     expect(file(rooted(), 'containers.conf')).to.include('keyring = true');
   });
