@@ -45,8 +45,9 @@ export interface Engine<Part = unknown> {
    * binds the folder `EngineTask.init.folder` into the box at this path, read-only, and init is sent its descriptors over a socket there. Such a
    * client has the wrapper's account; the engine gives init the box's. Init is moved into the job's control groups as soon as it is there. `sees`: what
    * starts init has the mounts of its client, since it was started by that; a daemon sees nothing of what enter mounts for a box.
+   * `keeps`: the daemon keeps a container `tare-ID`, which the program removes by `rm --force tare-ID`, as Docker's does.
    */
-  kind: 'child' | {daemon: string; sees?: true};
+  kind: 'child' | {daemon: string; sees?: true; keeps?: 'container'};
   /** Whose boxes have a user namespace that it makes itself: those of all, those of accounts other than root, or none. */
   userNamespace: 'all' | 'accounts' | 'none';
   program: EngineProgram;

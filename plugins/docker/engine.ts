@@ -66,7 +66,7 @@ function argvOf(task: EngineTask, parts: readonly Part[]): string[] {
 /** Docker, whose daemon is root's. */
 export const engine: Engine<readonly Part[]> = {
   name: 'docker',
-  kind: {daemon: PLACE},
+  kind: {daemon: PLACE, keeps: 'container'},
   userNamespace: 'none',
   program: {
     places: ['/usr/bin/docker', '/usr/local/bin/docker'],

@@ -71,7 +71,7 @@ export const STEPS: EngineSteps<readonly Part[]> = {
 
 const isBelow = (path: string, place: string): boolean => path === place || path.startsWith(`${place}/`);
 
-/** Mounts in the order of the plan, as those that are left when they are made in the order of their depth: what a later one covers is not made at all. */
+/** Mounts in the order of the plan, as those that are left when they are made in the order of their depth: what a later one covers is not made at all. @throws Error for what is no mount */
 export function visible(parts: readonly Part[]): (Bind | Memory)[] {
   let left: (Bind | Memory)[] = [];
   for (const part of parts) {
@@ -87,7 +87,7 @@ export function visible(parts: readonly Part[]): (Bind | Memory)[] {
   return left;
 }
 
-/** The option that makes a mount. */
+/** The option that makes a mount. @throws Error for a path that it cannot say */
 export function optionOf(mount: Bind | Memory): string[] {
   if ('mode' in mount) {
     const {at, mode, sizeBytes, readOnly} = mount;

@@ -32,7 +32,7 @@ for (const {name, program: sought} of claims('ulimit++'))
       need(this, isHere(sought.places), `${name} is not installed`);
       if (name !== 'docker') return;
       needKernel(this, role === 'root', 'docker is used by root only');
-      daemon = await Dockerd.start(site.directory);
+      daemon = await Dockerd.start();
       need(this, daemon !== null, 'another daemon of Docker is here, or dockerd is not installed');
     });
     after(async () => {
