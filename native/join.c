@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/keyctl.h>
 #include <linux/nsfs.h>
 #include <sched.h>
 #include <signal.h>
@@ -23,6 +24,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -142,12 +144,20 @@ static void read_account(struct account *account, const char *pid)
 }
 
 /* Root has no id in a small machine with ids of its own, and would have no rights there after the next exec: it becomes root there. A box that
- * another program of root's made has no root: there it becomes what init is, and keeps its rights until it executes something. */
+ * another program of root's made has no root: there it becomes what init is, and keeps its rights until it executes something. It
+ * leaves root's session keyring (identity.c); a kernel may have no keys, and a container may not use them. */
 static void become_known(const struct account *init)
 {
 	if (setresgid(0, 0, 0) == 0 && setresuid(0, 0, 0) == 0)
 		return;
-	if (errno != EINVAL || setgroups(init->count, init->groups) || setresgid(init->gid, init->gid, init->gid) ||
+	if (errno != EINVAL)
+		fail_to_enter(KINDS[USER].name);
+	long keyring = syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
+	if (keyring < 0 && errno != ENOSYS && errno != EPERM)
+		fail_to_enter(KINDS[USER].name);
+	if (keyring >= 0) /* the possessor may use it in any case */
+		syscall(SYS_keyctl, KEYCTL_CHOWN, keyring, init->uid, init->gid);
+	if (setgroups(init->count, init->groups) || setresgid(init->gid, init->gid, init->gid) ||
 	    setresuid(init->uid, init->uid, init->uid))
 		fail_to_enter(KINDS[USER].name);
 }
