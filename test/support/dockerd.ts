@@ -18,7 +18,12 @@ export class Dockerd {
     this.folder = folder;
   }
 
-  /** @returns null where there is one already, or none can be started */
+  /** One, of a test or of the machine's. */
+  static isThere(): boolean {
+    return existsSync(SOCKET);
+  }
+
+  /** @returns null where there is one already, which is taken then, or none can be started */
   static async start(): Promise<Dockerd | null> {
     const path = program('dockerd');
     if (path === null || existsSync(SOCKET)) return null;

@@ -33,7 +33,7 @@ for (const {name, kind, program: sought} of claims('ulimit++'))
       if (name !== 'docker') return;
       needKernel(this, role === 'root', 'docker is used by root only');
       daemon = await Dockerd.start();
-      need(this, daemon !== null, 'another daemon of Docker is here, or dockerd is not installed');
+      need(this, Dockerd.isThere(), 'no daemon of Docker is here, and dockerd is not installed');
     });
     after(async () => {
       await daemon?.stop();

@@ -2,7 +2,7 @@
 
 import {expect} from 'chai';
 import {mountOption} from '../../../plugins/docker/quote.js';
-import {optionOf, visible, type Part} from '../../../plugins/docker/steps.js';
+import {optionOf, visible, waysTo, type Part} from '../../../plugins/docker/steps.js';
 import {engine} from '../../../plugins/docker/engine.js';
 import {podman} from '../../../plugins/oci/podman.js';
 import {stepRefusal} from '../../../src/plan/engine.js';
@@ -89,7 +89,7 @@ describe('a box by Docker', () => {
     expect(all(boxed({job: {network: 'none'}}), '--network')).to.deep.equal(['none']);
     expect(all(made, '--entrypoint')).to.deep.equal(['/dev/.tare/init']);
     expect(argv(made).slice(-4)).to.deep.equal(['tare-empty:1', 'tare-connect', '/dev/.tare/socket', '3']);
-    expect(argv(made).slice(3, 6)).to.deep.equal(['docker', '/usr/bin/docker', 'run']);
+    expect(argv(made).slice(3, 9)).to.deep.equal(['docker', String(USER.uid), String(USER.gid), '0', '/usr/bin/docker', 'run']);
   });
 
   const because1 = {because};
@@ -153,6 +153,14 @@ describe('a box by Docker', () => {
     const view = {op: 'view.unshare', user: false, root: null, because} as const;
     expect(stepRefusal(engine, {steps: [view]})).to.match(/^has a daemon, which does not see what is mounted for the box: a test/);
     expect(stepRefusal(podman, {steps: [view, ...steps]})).to.equal(null);
+  });
+
+  it('ways to what is mounted below the private /tmp are made as the account that removes them', () => {
+    const made = (steps: EngineStep[]): string[] => waysTo(visible(partsOf(...steps)), '/b');
+    const tmp = bind('/b/tmp', '/tmp');
+    expect(made([tmp, bind('/tmp/x/y/work', '/tmp/x/y/work'), bind('/tmp/x/y/state', '/tmp/x/y/state')])).to.deep.equal(['/b/tmp/x/y']);
+    expect(made([tmp, bind('/tmp/proxy', '/tmp/proxy'), bind('/c', '/c'), bind('/d', '/c/d/e')])).to.deep.equal([]);
+    expect(made([tmp, bind('/w', '/tmp/w'), bind('/v', '/tmp/w/v/u')])).to.deep.equal([]);
   });
 
   it('what is there only perhaps is asked for', () => {
