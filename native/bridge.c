@@ -2,7 +2,7 @@
  *
  * A daemon hands no descriptor of its client's on to what it starts. So the folder, which the daemon binds into the box, has this program
  * and a socket: what is process 1 of the box connects to the socket, is sent all that an engine's child would have inherited, and becomes
- * init. The bridge stays as long as the client of the daemon, and ends as that does. */
+ * init. The bridge stays as long as the client of the daemon and all that this leaves behind, and ends as the client does. */
 #include "bridge.h"
 #include "init.h"
 #include "sig.h"
@@ -12,11 +12,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -33,7 +35,14 @@ enum {
 	HANDED = 100, /* so many descriptors at the most */
 	/* A daemon that does not start a box by then never will: a job is not to wait for it for ever. */
 	PATIENCE_US = 120 * 1000 * 1000,
+	/* What a client leaves behind may tidy up so long when init has ended. */
+	TIDY_US = 10 * 1000 * 1000,
 	LOOK_MS = 1000,
+};
+
+/* What the bridge sends, with the descriptors. */
+struct limits {
+	struct rlimit of[RLIM_NLIMITS];
 };
 
 struct bridge {
@@ -41,8 +50,10 @@ struct bridge {
 	char **groups; /* cgroup.procs files, up to `--` */
 	int listening; /* -1: init has connected */
 	int ended; /* readable when a child has ended */
-	pid_t client;
-	long long since;
+	pid_t client; /* 0: it has ended, by this status */
+	int status;
+	pid_t init; /* 0: nothing has connected */
+	long long since; /* of the start, then of the end of init */
 };
 
 /* Writes this program to a file in the box's part of the folder: its own place may be one that the daemon cannot read, such as a file system
@@ -92,7 +103,7 @@ static void make_folder(const char *folder)
 }
 
 /* Starts the client with the signal mask that the bridge was started with. Nothing but 0 to 2 is handed on to it. */
-static pid_t start_daemons_client(char **argv, char **environment, sigmask mask)
+static pid_t run_client(char **argv, char **environment, sigmask mask)
 {
 	pid_t child = fork();
 
@@ -112,8 +123,8 @@ static pid_t start_daemons_client(char **argv, char **environment, sigmask mask)
 /* Sends what an engine's child would have inherited. False, with errno. */
 static bool hand_over(int connection, int count)
 {
-	static const char byte = 'd';
-	struct iovec piece = { .iov_base = (void *)&byte, .iov_len = 1 };
+	static struct limits limits;
+	struct iovec piece = { .iov_base = &limits, .iov_len = sizeof limits };
 	union {
 		char bytes[CMSG_SPACE(sizeof(int) * HANDED)];
 		struct cmsghdr align;
@@ -128,11 +139,33 @@ static bool hand_over(int connection, int count)
 	control->cmsg_len = CMSG_LEN(sizeof(int) * (size_t)count);
 	for (int fd = 0; fd < count; fd++)
 		memcpy(CMSG_DATA(control) + sizeof(int) * (size_t)fd, &fd, sizeof fd);
-	return sendmsg(connection, &header, MSG_NOSIGNAL) == 1;
+	for (int i = 0; i < (int)RLIM_NLIMITS; i++)
+		if (getrlimit(i, &limits.of[i]))
+			return false;
+	return sendmsg(connection, &header, MSG_NOSIGNAL) == (ssize_t)sizeof limits;
 }
 
-/* The daemon has put it into groups of its own, where nobody weighs it. */
-static void move_into_groups(const struct bridge *bridge, int connection)
+/* A child would have inherited all of this from the bridge, and so from the caller; the daemon's child has the daemon's. A limit that is not raised here,
+ * because this process may not, is raised by none: init finds that out. */
+static void give_own(pid_t pid)
+{
+	struct rlimit limit;
+	cpu_set_t cpus;
+	int nice;
+
+	for (int i = 0; i < (int)RLIM_NLIMITS; i++)
+		if (getrlimit(i, &limit) || (prlimit(pid, i, &limit, NULL) && errno != EPERM))
+			die("tare-bridge: the limits of init: %s", strerror(errno));
+	if (sched_getaffinity(0, sizeof cpus, &cpus) || sched_setaffinity(pid, sizeof cpus, &cpus))
+		die("tare-bridge: the CPUs of init: %s", strerror(errno));
+	errno = 0;
+	nice = getpriority(PRIO_PROCESS, 0); /* -1 is one too */
+	if (errno || setpriority(PRIO_PROCESS, (id_t)pid, nice))
+		die("tare-bridge: the nice value of init: %s", strerror(errno));
+}
+
+/* The daemon has put it into groups of its own, where nobody weighs it. @returns its number here */
+static pid_t move_into_groups(const struct bridge *bridge, int connection)
 {
 	struct ucred peer = { 0 };
 	socklen_t size = sizeof peer;
@@ -147,6 +180,7 @@ static void move_into_groups(const struct bridge *bridge, int connection)
 		close(fd);
 	}
 	free(pid);
+	return peer.pid;
 }
 
 /* The first that connects is init: nothing else is in the box. Its descriptors are its own from then on; this process keeps only 0 to 2. */
@@ -156,7 +190,8 @@ static void answer(struct bridge *bridge)
 
 	if (connection < 0)
 		return;
-	move_into_groups(bridge, connection);
+	bridge->init = move_into_groups(bridge, connection);
+	give_own(bridge->init);
 	if (!hand_over(connection, bridge->count))
 		die("tare-bridge: what is for init cannot be sent: %s", strerror(errno));
 	close(connection);
@@ -166,19 +201,32 @@ static void answer(struct bridge *bridge)
 		close(fd);
 }
 
-/* Ends as the client did, when it has ended. */
-static void end_with_client(const struct bridge *bridge)
+/* Ends as the client did, when that and what it has left behind have ended, such as a monitor of the box: that tidies up in the box's folder,
+ * which is removed next. */
+static void end_with_client(struct bridge *bridge)
 {
-	int status = 0;
+	int status;
+	pid_t pid;
 
-	if (waitpid(bridge->client, &status, WNOHANG) != bridge->client)
+	sig_take(SIGCHLD, 0);
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		if (pid == bridge->client) {
+			bridge->client = 0;
+			bridge->status = WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_WRAPPER;
+		}
+	if (bridge->client)
 		return;
-	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_WRAPPER);
+	bool alone = pid < 0 && errno == ECHILD, here = bridge->init && (!kill(bridge->init, 0) || errno != ESRCH);
+	if (here)
+		bridge->since = monotonic_us();
+	if (alone || (!here && monotonic_us() - bridge->since > TIDY_US))
+		_exit(bridge->status);
 }
 
-static _Noreturn void give_up_box(const struct bridge *bridge, const char *why)
+static _Noreturn void stop_waiting(const struct bridge *bridge, const char *why)
 {
-	kill(bridge->client, SIGKILL);
+	if (bridge->client)
+		kill(bridge->client, SIGKILL);
 	die("%s", why);
 }
 
@@ -195,11 +243,11 @@ static void look(struct bridge *bridge)
 	if (poll(ready, 3, LOOK_MS) < 0)
 		usleep(LOOK_MS * 20);
 	if (bridge->listening >= 0 && ready[2].revents & (POLLHUP | POLLERR))
-		give_up_box(bridge, "tare-bridge: the shim is gone");
+		stop_waiting(bridge, "tare-bridge: the shim is gone");
 	if (bridge->listening >= 0 && ready[1].revents & POLLIN)
 		answer(bridge);
 	if (bridge->listening >= 0 && monotonic_us() - bridge->since > PATIENCE_US)
-		give_up_box(bridge, "the daemon has not started the box within 120 s");
+		stop_waiting(bridge, "the daemon has not started the box within 120 s");
 }
 
 /* What comes behind the next `--`; NULL: nothing does. */
@@ -235,6 +283,7 @@ _Noreturn void bridge_main(int argc, char **argv)
 	char **client = variables ? split(variables, environment, sizeof environment / sizeof *environment) : NULL;
 
 	prctl(PR_SET_NAME, "tare-bridge");
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	if (!client || !parse_number(argv[3], 1, HANDED - CONTROL, &count))
 		die("tare-bridge: FOLDER DESCRIPTORS [GROUP…] -- [NAME=VALUE…] -- CLIENT…");
 	bridge.count = CONTROL + (int)count;
@@ -246,7 +295,7 @@ _Noreturn void bridge_main(int argc, char **argv)
 	make_folder(argv[2]);
 	bridge.listening = listen_in_folder();
 	bridge.since = monotonic_us();
-	bridge.client = start_daemons_client(client, environment, mask);
+	bridge.client = run_client(client, environment, mask);
 	for (;;) {
 		look(&bridge);
 		end_with_client(&bridge);
@@ -254,10 +303,9 @@ _Noreturn void bridge_main(int argc, char **argv)
 }
 
 /* Takes what the bridge sends. @returns how many; -1 with errno */
-static int receive(int connection, int *fds)
+static int receive(int connection, int *fds, struct limits *limits)
 {
-	char byte;
-	struct iovec piece = { .iov_base = &byte, .iov_len = 1 };
+	struct iovec piece = { .iov_base = limits, .iov_len = sizeof *limits };
 	union {
 		char bytes[CMSG_SPACE(sizeof(int) * HANDED)];
 		struct cmsghdr align;
@@ -268,7 +316,7 @@ static int receive(int connection, int *fds)
 	do
 		got = recvmsg(connection, &header, MSG_CMSG_CLOEXEC);
 	while (got < 0 && errno == EINTR);
-	struct cmsghdr *control = got == 1 ? CMSG_FIRSTHDR(&header) : NULL;
+	struct cmsghdr *control = got == (ssize_t)sizeof *limits ? CMSG_FIRSTHDR(&header) : NULL;
 	if (!control || control->cmsg_type != SCM_RIGHTS || header.msg_flags & MSG_CTRUNC) {
 		errno = got < 0 ? errno : EPROTO;
 		return -1;
@@ -290,16 +338,32 @@ static bool place(int *fds, int count)
 	return true;
 }
 
+/* Those that the bridge could not give from outside. False, with errno. */
+static bool take_limits(const struct limits *limits)
+{
+	struct rlimit own;
+
+	for (int i = 0; i < (int)RLIM_NLIMITS; i++) {
+		const struct rlimit *wanted = &limits->of[i];
+		if (getrlimit(i, &own) || ((own.rlim_cur != wanted->rlim_cur || own.rlim_max != wanted->rlim_max) && setrlimit(i, wanted)))
+			return false;
+	}
+	return true;
+}
+
 _Noreturn void connect_main(const char *socket_path, const char *descriptors)
 {
 	struct sockaddr_un address = address_of(socket_path);
+	static struct limits limits;
 	int fds[HANDED], count, connection = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	prctl(PR_SET_DUMPABLE, 0);
 	if (connection < 0 || connect(connection, (struct sockaddr *)&address, sizeof address))
 		die("tare-connect: %s: %s", socket_path, strerror(errno));
-	if ((count = receive(connection, fds)) < 0 || !place(fds, count))
+	if ((count = receive(connection, fds, &limits)) < 0 || !place(fds, count))
 		die("tare-connect: what the bridge sent: %s", strerror(errno));
+	if (!take_limits(&limits))
+		die("tare-connect: the caller's limits: %s", strerror(errno));
 	/* what the daemon left open, and the socket, init closes */
 	init_main(descriptors);
 }

@@ -85,6 +85,8 @@ const SYSTEM = {
   slirp4netns: {what: 'slirp4netns'},
   crun: {what: 'crun, an OCI runtime'},
   lxc: {what: 'LXC', programs: ['lxc-start']},
+  podman: {what: 'Podman', programs: ['podman', 'conmon']},
+  docker: {what: 'Docker', programs: ['dockerd', 'docker'], apt: ['docker.io', 'docker-cli'], dnf: []},
   uidmap: {what: 'newuidmap', programs: ['newuidmap'], apt: ['uidmap'], dnf: ['shadow-utils']},
   busybox: {what: 'busybox', apt: ['busybox-static'], dnf: ['busybox']},
   libvirt: {
@@ -162,7 +164,7 @@ export const LARGE_PAYLOADS = ['openmpi', 'java', 'perf', 'numpy'];
 /** What gives boxes addresses of their own. */
 export const NETWORK = ['iproute', 'nftables', 'passt', 'slirp4netns', 'python'];
 /** Engines that build boxes beside bubblewrap. */
-export const ENGINES = ['lxc'];
+export const ENGINES = ['lxc', 'podman', 'docker'];
 /** What makes small machines, and images for them. */
 export const SYSTEMS = ['crun', 'uidmap', 'busybox', 'ociSchema', 'mmdebstrap'];
 /** What stands for the client of CVMFS. */

@@ -95,7 +95,7 @@ const SUITES = [
     mocha: 'engines',
     timeout: 60_000,
     files: {},
-    wanted: [...SYSTEMS, ...REPOSITORIES],
+    wanted: [...ENGINES, ...SYSTEMS, ...REPOSITORIES],
     budget: 40,
     longBudget: 1500,
     settings: {'--write': 'TARE_WRITE_RESULTS'},

@@ -45,10 +45,13 @@ function payloadStrings(plan: Plan): string[] {
   const identity = stepOf(plan, 'identity.take');
   const root = stepOf(plan, 'view.unshare')?.root;
   // a user is the root of its box, and itself again in a user namespace below
-  const own = root == null ? [] : [launchKey.userNamespace(root)];
+  const own = root == null || root.engine === true ? [] : [launchKey.userNamespace(root)];
   const whose = identity === undefined ? own : [launchKey.payloadIdentity(identity)];
   return [...whose, launchKey.capabilities('0'), launchKey.noNewPrivileges()];
 }
+
+/** Whether what joins the box has init's account as it enters the box's user namespace, which has no other (native/join.c). */
+const becomesInit = (plan: Plan): boolean => !isSystem(plan) && stepOf(plan, 'namespace.unshare')?.namespaces.includes('user') === true;
 
 /**
  * What a command that joins the box has no more rights by than the payload; a session, which is run as it was called, has nothing else.
@@ -57,7 +60,7 @@ function payloadStrings(plan: Plan): string[] {
  * @param uid of the payload, on the node
  */
 export function rightsStrings(plan: Plan, uid: number | null): string[] {
-  if (keepsAccount(plan)) return payloadStrings(plan);
+  if (keepsAccount(plan) && !becomesInit(plan)) return payloadStrings(plan);
   if (plan.engine.name === 'none') return [];
   return [...(uid === 0 ? [launchKey.capabilities('0')] : []), launchKey.noNewPrivileges()];
 }

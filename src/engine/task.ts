@@ -1,7 +1,18 @@
 /** What an engine is to do of a plan: its steps with the paths of this node, and what it starts. Pure. */
 
-import type {Engine, EngineFacts, EngineFilter, EngineIds, EngineLaunch, EngineStep, EngineSteps, EngineTask} from '@tare/contract';
+import type {
+  Engine,
+  EngineFacts,
+  EngineFilter,
+  EngineHost,
+  EngineIds,
+  EngineLaunch,
+  EngineStep,
+  EngineSteps,
+  EngineTask,
+} from '@tare/contract';
 import {TareError} from '../errors.js';
+import {keepsAccount} from '../plan/engine.js';
 import {inBox, stepOf, stepsOf, type Step} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {isEngines} from '../steps/table.js';
@@ -25,14 +36,17 @@ export interface TaskContext {
   exists: (path: string) => boolean;
   /** Whether what is bound from a path of the node is no directory. */
   isFile: (path: string) => boolean;
+  node: EngineHost;
 }
 
+type Account = Omit<EngineTask['account'], 'capabilities'>;
+
 /** The engine's part of a plan. */
-export function taskOf(plan: Plan, {id, boxDirectory, facts, kind, caller, architectures, exists, isFile}: TaskContext): EngineTask {
+export function taskOf(plan: Plan, {id, boxDirectory, facts, kind, caller, architectures, exists, isFile, node}: TaskContext): EngineTask {
   const {engine, pattern} = plan;
   const user = stepOf(plan, 'network.user');
   const system = pattern.value === 'vm-lite';
-  const {uid, gid} = stepOf(plan, 'identity.take') ?? caller;
+  const {uid, gid, groups}: Account = stepOf(plan, 'identity.take') ?? {...caller, groups: []};
   return {
     id,
     pattern: pattern.value,
@@ -41,7 +55,9 @@ export function taskOf(plan: Plan, {id, boxDirectory, facts, kind, caller, archi
     box: boxDirectory,
     init: {argv: initArgv(plan, kind), descriptors: handedOn(plan), folder: kind === 'child' ? null : bridgedFolder(boxDirectory)},
     // in a small machine init is the machine's root
-    account: system ? {uid: 0, gid: 0, capabilities: ALL_CAPABILITIES} : {uid, gid, capabilities: []},
+    account: system
+      ? {uid: 0, gid: 0, groups: [], capabilities: ALL_CAPABILITIES}
+      : {uid, gid, groups: keepsAccount(plan) ? groups : [], capabilities: []},
     ids: idsOf(plan, {uid, gid}),
     groups: groupPaths(plan, id),
     network: user === undefined ? null : {unshare: user.unshare},
@@ -51,6 +67,7 @@ export function taskOf(plan: Plan, {id, boxDirectory, facts, kind, caller, archi
     filter: filterOf(plan),
     exists,
     isFile,
+    node,
   };
 }
 

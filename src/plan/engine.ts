@@ -78,7 +78,7 @@ export const runsPattern = (engine: Engine, pattern: Pattern, {engines}: Pick<Po
 function obstacleTo(
   engine: Engine,
   found: EngineFacts | undefined,
-  {facts: {cgroup, kernel}, policy, only}: EngineInputs,
+  {facts: {caller, cgroup, kernel}, policy, only}: EngineInputs,
   {pattern, userProgram}: EngineNeeds,
 ): Reason | null {
   const able = engine.patterns[pattern];
@@ -88,7 +88,7 @@ function obstacleTo(
   if (found.path === null) return `cannot be used (${found.how})`;
   const places = Object.values(cgroup.controllers).map(({mount, parent}) => (parent === null ? null : parent.slice(mount.length)));
   const groups = [...new Set(places.filter((place) => place !== null))];
-  return engine.obstacle({engine: found, pattern, kernel: kernel.version, userProgram, groups});
+  return engine.obstacle({engine: found, pattern, uid: caller.uid, kernel: kernel.version, userProgram, groups});
 }
 
 /** Whether the engine makes a user namespace for the account: a setuid one needs none. */
@@ -135,7 +135,7 @@ export const mayMakeUser = ({available, only}: Ability): boolean => available &&
  */
 export function planRefusal(engine: Engine, plan: Pick<Plan, 'steps' | 'landlock'>): Reason | null {
   const unshare = plan.steps.find(({op}) => op === 'view.unshare');
-  if (isDaemon(engine) && unshare !== undefined)
+  if (isBlind(engine) && unshare !== undefined)
     return `has a daemon, which does not see what is mounted for the box: ${unshare.because} (${unshare.op})`;
   if (reachesEngine(engine, plan) && plan.landlock?.scoped !== true) {
     const {abi = null, because = 'no Landlock'} = plan.landlock ?? {};
@@ -159,6 +159,13 @@ export const BRIDGE = 'bridge';
 
 /** Whether the engine's daemon starts init. */
 export const isDaemon = ({kind}: Pick<Engine, 'kind'>): boolean => kind !== 'child';
+
+/** What a plan says of how its engine starts init. */
+export const plannedKind = ({kind}: Pick<Engine, 'kind'>): Pick<Plan['engine'], 'daemon' | 'keeps'> =>
+  kind === 'child' ? {} : {daemon: true, ...(kind.keeps === undefined ? {} : {keeps: kind.keeps})};
+
+/** Whether what starts init sees nothing of what enter mounts. */
+export const isBlind = ({kind}: Pick<Engine, 'kind'>): boolean => kind !== 'child' && kind.sees !== true;
 
 /** Whether enter keeps the wrapper's account for the engine: for a small machine, whose init is its root, and for a daemon's client. */
 export const keepsAccount = ({pattern, engine}: Pick<Plan, 'pattern' | 'engine'>): boolean =>

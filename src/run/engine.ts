@@ -1,8 +1,8 @@
 /** What an engine is given of a box: its files, its command line, and the accounts that are bound into a small machine. */
 
-import {symlinkSync, writeFileSync} from 'node:fs';
-import type {Engine, EngineLaunch} from '@tare/contract';
-import {asTareError, TareError} from '../errors.js';
+import {existsSync, readFileSync, symlinkSync, writeFileSync} from 'node:fs';
+import type {Engine, EngineHost, EngineLaunch} from '@tare/contract';
+import {asTareError, ifPossible, TareError} from '../errors.js';
 import {architecturesOf, isProcessor} from '../engine/bpf.js';
 import {bridgeArgv} from '../engine/init.js';
 import {taskOf, translate, type TaskContext} from '../engine/task.js';
@@ -12,6 +12,8 @@ import {inBox, stepOf, stepsOf} from '../plan/step.js';
 import {ACCOUNTS} from '../plan/system-mounts.js';
 import type {Prepared} from '../prepare/planned.js';
 import type {Plan} from '../schema/generated/plan-1.js';
+import type {Facts} from '../host/facts.js';
+import {mountOf, parseMountinfo} from '../host/mountinfo.js';
 import {runAbandonable} from '../host/abandon.js';
 import {provideAccounts} from './accounts.js';
 
@@ -43,7 +45,11 @@ export async function writeEngine(
   try {
     for (const step of stepsOf(plan, 'accounts.provide')) await provideAccounts(step, inBox(ACCOUNTS, boxDirectory), root);
     const architectures = isProcessor(process.arch) ? architecturesOf(process.arch) : [];
-    const node = {exists: (path: string) => there.has(path), isFile: (path: string) => there.get(path) === 'file'};
+    const node = {
+      exists: (path: string) => there.has(path),
+      isFile: (path: string) => there.get(path) === 'file',
+      node: hostOf(facts),
+    };
     const task = taskOf(plan, {id, boxDirectory, facts: found, kind: engine.kind, caller, architectures, ...node});
     const launch = translate(engine, task);
     writeLaunch(launch, boxDirectory, runsAsOther(plan) ? 0o644 : 0o600);
@@ -62,6 +68,16 @@ export async function writeEngine(
 function writeLaunch({files, links = []}: EngineLaunch, boxDirectory: string, mode: number): void {
   for (const {folder, name, text} of files) writeFileSync(`${boxDirectory}/${folder}/${name}`, text, {mode});
   for (const {folder, name, to} of links) symlinkSync(to, `${boxDirectory}/${folder}/${name}`);
+}
+
+/** The node as a daemon sees it, which has the mounts that this process has. */
+function hostOf({node: {hostname}, root: {directories, links}}: Facts): EngineHost {
+  const text = ifPossible(() => readFileSync('/proc/self/mountinfo', 'utf8')) ?? '';
+  const mounts = parseMountinfo(text);
+  const top = {directories, links};
+  const names = ['/etc/hosts', '/etc/hostname', '/etc/resolv.conf'].filter((path) => existsSync(path));
+  // in a group of peers, or behind one (proc_pid_mountinfo(5))
+  return {hostname, top, names, follows: (path) => mountOf(mounts, path)?.tags.some((tag) => /^(shared|master):/.test(tag)) === true};
 }
 
 type There = 'directory' | 'file';

@@ -10,6 +10,7 @@ import type {Context} from 'mocha';
 import type {Engine, EnginePattern} from '@tare/contract';
 import {ENGINES} from '../../src/plugins.js';
 import {describeSite} from '../support/describe-site.js';
+import {withDaemon} from '../support/dockerd.js';
 import {BUSYBOX} from '../support/machine.js';
 import {LONG, need, needKernel} from '../support/need.js';
 import {patience} from '../support/pace.js';
@@ -105,6 +106,7 @@ export function conform(pattern: EnginePattern): void {
         const known = {engines: ENGINES.map(({name}) => name), checks: checks.map(({name}) => name)};
         writeResults(ROOT, pattern, mergeResults(written, found, known));
       });
+      withDaemon(engine.name);
       prepare(bench, (reason) => {
         for (const check of checks) note(check, `not claimed: ${reason}`);
       });

@@ -8,6 +8,7 @@ import {expect} from 'chai';
 import type {EnginePattern} from '@tare/contract';
 import {ENGINES} from '../../../src/plugins.js';
 import {describeSite} from '../../support/describe-site.js';
+import {isDockerThere, withDaemon} from '../../support/dockerd.js';
 import {kernelSince} from '../../support/groups.js';
 import {need, needKernel} from '../../support/need.js';
 import {below, bin, ending, isRoot, program, send, until} from '../../support/tare.js';
@@ -16,15 +17,18 @@ const sh = (script: string): string[] => ['--', '/bin/sh', '-c', script];
 const claims = (pattern: EnginePattern) => ENGINES.filter(({patterns}) => patterns[pattern] === true);
 const isHere = (places: readonly string[]): boolean => places.some((place) => existsSync(place));
 
-for (const {name, program: sought, listens} of claims('ulimit++'))
+for (const {name, kind, program: sought, listens} of claims('ulimit++'))
   describeSite(`a box by ${name}, %s`, {}, (site, role) => {
     const policy = {engines: [name]};
     const run = (argv: readonly string[], more: object = {}) => site.run(['--engine', name, ...argv], {policy, ...more});
 
+    withDaemon(name);
     before(function () {
       needKernel(this, name === 'bubblewrap' || kernelSince(5, 12), `${name} needs Linux 5.12 for a box`);
       needKernel(this, !listens || kernelSince(6, 12), `${name} needs Landlock of Linux 6.12 for a box with the node's network`);
       need(this, isHere(sought.places), `${name} is not installed`);
+      needKernel(this, name !== 'docker' || role === 'root', 'docker is used by root only');
+      need(this, name !== 'docker' || isDockerThere(), 'no daemon of Docker is here, and dockerd is not installed');
     });
 
     if (role === 'root')
@@ -107,6 +111,22 @@ for (const {name, program: sought, listens} of claims('ulimit++'))
         const fault = await run([first(['/usr/bin/python3', '-c', 'import ctypes; ctypes.string_at(0)'], {limits: {coreSize: 0}})]);
         expect([fault.signal, fault.record.outcome.signal]).to.deep.equal(['SIGSEGV', 'SIGSEGV']);
       });
+    });
+
+    it('goes on when a client of a daemon is killed, and ends as its payload does', async function () {
+      needKernel(this, kind !== 'child', `${name} has no daemon`);
+      const record = join(site.directory, `spool/killed-${name}.json`);
+      const script = 'echo ready; until test -e go; do sleep 0.1; done; rm go; exit 3';
+      const child = site.start(['run', '--policy', site.policy(policy), '--record', record, ...sh(script)]);
+      const over = ending(child);
+      await once(child.stdout!, 'data');
+      const client = below(child.pid ?? 0).find(({argv}) => sought.places.includes(argv[0] ?? ''));
+      send(client?.pid ?? 0, 'SIGKILL');
+      await until('the end of the client', () => !below(child.pid ?? 0).some(({pid}) => pid === client?.pid));
+      writeFileSync(join(site.work, 'go'), '', {mode: 0o666});
+      expect((await over).code).to.equal(3);
+      const {outcome} = JSON.parse(readFileSync(record, 'utf8')) as {outcome: {status: string; exitCode: number}};
+      expect(outcome).to.include({status: 'failed', exitCode: 3});
     });
 
     it('killed alone, leaves one record that is true, and nothing of the box', async () => {
