@@ -5,7 +5,7 @@ import {mountOption} from '../../../plugins/docker/quote.js';
 import {optionOf, visible, waysTo, type Part} from '../../../plugins/docker/steps.js';
 import {engine} from '../../../plugins/docker/engine.js';
 import {podman} from '../../../plugins/oci/podman.js';
-import {stepRefusal} from '../../../src/plan/engine.js';
+import {planRefusal} from '../../../src/plan/engine.js';
 import type {EngineStep, EngineTask} from '@tare/contract';
 import type {Plan} from '../../../src/schema/generated/plan-1.js';
 import {undoOf} from '../../../src/steps/undo.js';
@@ -149,10 +149,10 @@ describe('a box by Docker', () => {
 
   it('has nothing of what is mounted for a box before the engine starts', () => {
     const steps: EngineStep[] = [{op: 'mount.move', source: '/', at: '/b/node', because}];
-    expect(stepRefusal(engine, {steps})).to.match(/sees nothing of what is mounted for a box/);
+    expect(planRefusal(engine, {steps})).to.match(/sees nothing of what is mounted for a box/);
     const view = {op: 'view.unshare', user: false, root: null, because} as const;
-    expect(stepRefusal(engine, {steps: [view]})).to.match(/^has a daemon, which does not see what is mounted for the box: a test/);
-    expect(stepRefusal(podman, {steps: [view, ...steps]})).to.equal(null);
+    expect(planRefusal(engine, {steps: [view]})).to.match(/^has a daemon, which does not see what is mounted for the box: a test/);
+    expect(planRefusal(podman, {steps: [view, ...steps]})).to.equal(null);
   });
 
   it('ways to what is mounted below the private /tmp are made as the account that removes them', () => {
