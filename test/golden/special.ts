@@ -28,6 +28,8 @@ const MACHINES: SystemFacts = {
 };
 const CRUN: EngineFacts = {name: 'crun', path: '/usr/bin/crun', version: '1.21', setuid: false, abilities: ['filterFlags'], how};
 const LXC: EngineFacts = {...CRUN, name: 'lxc', path: '/usr/bin/lxc-start', version: '6.0.4', abilities: []};
+const PODMAN: EngineFacts = {...CRUN, name: 'podman', path: '/usr/bin/podman', version: '5.4.2'};
+const DOCKER: EngineFacts = {...CRUN, name: 'docker', path: '/usr/bin/docker', version: '26.1.5', abilities: []};
 const RUNC: EngineFacts = {...CRUN, name: 'runc', path: '/usr/sbin/runc', version: '1.1.12', abilities: []};
 const NETWORK: NetworkFacts = {
   programs: {
@@ -241,6 +243,14 @@ export const SPECIAL: readonly Special[] = [
   special('debian13-v1root.engine.lxc', {
     policy: {engines: ['lxc']},
     facts: {engines: [LXC], views: ROOTS_VIEWS},
+  }),
+  special('debian13-v1root.engine.podman', {
+    policy: {engines: ['podman']},
+    facts: {engines: [PODMAN], views: ROOTS_VIEWS},
+  }),
+  special('debian13-v1root.engine.docker', {
+    policy: {engines: ['docker']},
+    facts: {engines: [DOCKER]},
   }),
   special('debian13-v1root.engine.root', {
     job: {applications, filesystem: 'shared'},

@@ -48,7 +48,7 @@ async function alone(act: () => Promise<void>): Promise<void> {
 }
 
 /** Starts one where there is none, neither of another test nor of the machine's, and dockerd is installed. */
-export const startDocker = (): Promise<void> =>
+const startDocker = (): Promise<void> =>
   alone(async () => {
     const path = program('dockerd');
     if (existsSync(SHARED)) writeFileSync(mine, '');
@@ -71,7 +71,7 @@ export const startDocker = (): Promise<void> =>
 const isHere = (pid: string): boolean => existsSync(`/proc/${pid}`);
 
 /** Stops it where no other test needs it. Everything of it is gone after that. */
-export const stopDocker = (): Promise<void> =>
+const stopDocker = (): Promise<void> =>
   alone(async () => {
     rmSync(mine, {force: true});
     if (!existsSync(FOLDER) || readdirSync(SHARED).some((name) => name !== 'folder' && isHere(name))) return;
