@@ -49,7 +49,7 @@ describe('what an engine has of a box', () => {
       made.steps.push({
         ...{op: 'mount.bind', source: `{box}/${name}`, destination: `/tmp/${name}`, options: ['ro'], optional: true, because: 'a test'},
       });
-    await writeEngine(made, {facts: facts({engines: [LXC]}), caller: USER}, ENGINES, {id: 'ab', boxDirectory: box});
+    await writeEngine(made, {facts: facts({engines: [LXC]}), caller: USER}, ENGINES, {id: 'ab', boxDirectory: box, joins: []});
     const config = readFileSync(join(box, 'container/config'), 'utf8');
     expect(config).to.include(`${box}/folder tmp/folder none rbind,ro,nosuid,nodev,create=dir 0 0\n`);
     expect(config).to.include(`${box}/a\\040file tmp/a\\040file none rbind,ro,nosuid,nodev,create=file 0 0\n`);
