@@ -244,13 +244,13 @@ export const SPECIAL: readonly Special[] = [
     policy: {engines: ['lxc']},
     facts: {engines: [LXC], views: ROOTS_VIEWS},
   }),
-  special('debian13-v1root.engine.podman', {
+  special('el9-v2-condor24.engine.podman', {
     policy: {engines: ['podman']},
-    facts: {engines: [PODMAN], views: ROOTS_VIEWS},
+    facts: {engines: [PODMAN], unifiedAt: '/sys/fs/cgroup/unified'},
   }),
   special('debian13-v1root.engine.docker', {
     policy: {engines: ['docker']},
-    facts: {engines: [DOCKER]},
+    facts: {engines: [DOCKER], views: ROOTS_VIEWS},
   }),
   special('debian13-v1root.engine.root', {
     job: {applications, filesystem: 'shared'},
