@@ -23,6 +23,8 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 /** `npm run test:engines -- --write` */
 const WRITE = process.env.TARE_WRITE_RESULTS === '1';
 const SECONDS = 60;
+/** In reasons, paths that the next run does not have. */
+const NAMES_OF_A_RUN = /\/[\w./-]*[\da-f]{16}[\w./-]*/g;
 
 export const checksOf = (pattern: EnginePattern): readonly Check[] =>
   ALL.filter(({patterns}) => patterns === undefined || patterns.includes(pattern));
@@ -97,7 +99,7 @@ export function conform(pattern: EnginePattern): void {
       const note: Trial['note'] = (check, verdict, version = null) => {
         const tried = ((found[engine.name] ??= {})[ROLE_NAMES[role]] ??= {version, node: thisNode(), checks: {}});
         tried.version ??= version;
-        tried.checks[check.name] = verdict;
+        tried.checks[check.name] = verdict.replaceAll(NAMES_OF_A_RUN, '…');
       };
       const bench = new Bench(engine, pattern, {role, site});
       after(() => {
