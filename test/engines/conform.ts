@@ -9,6 +9,7 @@ import {expect} from 'chai';
 import type {Context} from 'mocha';
 import type {Engine, EnginePattern} from '@tare/contract';
 import {ENGINES} from '../../src/plugins.js';
+import {sweep} from '../support/crash.js';
 import {describeSite} from '../support/describe-site.js';
 import {BUSYBOX} from '../support/machine.js';
 import {LONG, need, needKernel} from '../support/need.js';
@@ -65,11 +66,13 @@ async function tryOne(context: Context, {check, bench, had, note}: Trial): Promi
 }
 
 /** What a failed check has left is not the next one's, which has a site of its own. */
-async function clear(site: Site): Promise<void> {
+export async function clear(site: Site): Promise<void> {
   const left = (): number[] =>
     processes().flatMap(({pid, argv, state}) => (state !== 'Z' && argv.some((one) => one.includes(site.directory)) ? [pid] : []));
   for (const pid of left()) send(pid, 'SIGKILL');
   await until('the end of what was left', () => left().length === 0).catch(() => undefined);
+  // groups are removed by who knows the box
+  await sweep(site).catch(() => undefined);
   site.remove();
 }
 
