@@ -12,6 +12,12 @@ const RESULTS = Object.fromEntries(PATTERNS.map((pattern) => [pattern, readResul
 const claimed = (engine) => PATTERNS.filter((pattern) => engine.patterns[pattern] === true);
 const has = ({patterns}, pattern) => patterns === undefined || patterns.includes(pattern);
 
+/** Why an engine builds no box at all of a pattern in a role there; null: it does. */
+function refused({checks}) {
+  const [verdict, ...others] = new Set(Object.values(checks));
+  return others.length === 0 && verdict?.startsWith('not claimed: ') ? verdict.slice('not claimed: '.length) : null;
+}
+
 /** One row for each engine, pattern and role: where it was tried, and how many checks went how. */
 function tried() {
   const rows = ENGINES.flatMap((engine) =>
@@ -21,18 +27,21 @@ function tried() {
         const verdicts = Object.values(found?.checks ?? {});
         const count = (verdict) => String(verdicts.filter((each) => each.startsWith(verdict)).length);
         const counts = found === undefined ? ['', '', '', ''] : ['passed', 'failed', 'not claimed', 'not tried'].map(count);
-        return [code(engine.name), code(pattern), role, found?.version ?? 'not tried', found?.node ?? '', ...counts];
+        const reason = found === undefined ? 'not tried' : refused(found);
+        return [code(engine.name), code(pattern), role, found?.version ?? '', found?.node ?? '', ...counts, reason ?? ''];
       }),
     ),
   );
-  return {rows, head: ['engine', 'pattern', 'role', 'version', 'node', 'passed', 'failed', 'not claimed', 'not tried']};
+  return {rows, head: ['engine', 'pattern', 'role', 'version', 'node', 'passed', 'failed', 'not claimed', 'not tried', 'reason']};
 }
 
-/** `yes` where it passed in all patterns and roles; else what came instead, and where. */
+/** `yes` where it passed in all patterns and roles in which it builds boxes; else what came instead, and where. */
 function cell(engine, check) {
   const places = claimed(engine)
     .filter((pattern) => has(check, pattern))
-    .flatMap((pattern) => ROLES.map((role) => ({pattern, role, verdict: RESULTS[pattern][engine.name]?.[role]?.checks[check.name]})));
+    .flatMap((pattern) => ROLES.map((role) => ({pattern, role, found: RESULTS[pattern][engine.name]?.[role]})))
+    .filter(({found}) => found === undefined || refused(found) === null)
+    .map(({found, ...place}) => ({...place, verdict: found?.checks[check.name]}));
   if (places.length === 0) return '';
   const verdicts = new Map();
   for (const {verdict = 'not tried', pattern, role} of places)

@@ -9,6 +9,7 @@ import {expect} from 'chai';
 import type {Context} from 'mocha';
 import type {Engine, EnginePattern} from '@tare/contract';
 import {ENGINES} from '../../src/plugins.js';
+import {sweep} from '../support/crash.js';
 import {describeSite} from '../support/describe-site.js';
 import {withDaemon} from '../support/dockerd.js';
 import {BUSYBOX} from '../support/machine.js';
@@ -24,6 +25,8 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 /** `npm run test:engines -- --write` */
 const WRITE = process.env.TARE_WRITE_RESULTS === '1';
 const SECONDS = 60;
+/** In reasons, paths that the next run does not have. */
+const NAMES_OF_A_RUN = /\/[\w./-]*[\da-f]{16}[\w./-]*/g;
 
 export const checksOf = (pattern: EnginePattern): readonly Check[] =>
   ALL.filter(({patterns}) => patterns === undefined || patterns.includes(pattern));
@@ -64,11 +67,13 @@ async function tryOne(context: Context, {check, bench, had, note}: Trial): Promi
 }
 
 /** What a failed check has left is not the next one's, which has a site of its own. */
-async function clear(site: Site): Promise<void> {
+export async function clear(site: Site): Promise<void> {
   const left = (): number[] =>
     processes().flatMap(({pid, argv, state}) => (state !== 'Z' && argv.some((one) => one.includes(site.directory)) ? [pid] : []));
   for (const pid of left()) send(pid, 'SIGKILL');
   await until('the end of what was left', () => left().length === 0).catch(() => undefined);
+  // groups are removed by who knows the box
+  await sweep(site).catch(() => undefined);
   site.remove();
 }
 
@@ -98,7 +103,7 @@ export function conform(pattern: EnginePattern): void {
       const note: Trial['note'] = (check, verdict, version = null) => {
         const tried = ((found[engine.name] ??= {})[ROLE_NAMES[role]] ??= {version, node: thisNode(), checks: {}});
         tried.version ??= version;
-        tried.checks[check.name] = verdict;
+        tried.checks[check.name] = verdict.replaceAll(NAMES_OF_A_RUN, '…');
       };
       const bench = new Bench(engine, pattern, {role, site});
       after(() => {

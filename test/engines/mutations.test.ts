@@ -12,10 +12,11 @@ import type {UsageRecord} from '../../src/record/record.js';
 import {describeSite} from '../support/describe-site.js';
 import {LONG, needKernel} from '../support/need.js';
 import {patience} from '../support/pace.js';
-import {processes, ROLES, send, Site, type RunOutput} from '../support/tare.js';
+import {ROLES, Site, type RunOutput} from '../support/tare.js';
 import {Bench, type Ask, type Live, type Ran} from './bench.js';
 import {NotClaimed, NotTried, perform} from './check.js';
 import {ALL} from './checks/index.js';
+import {clear} from './conform.js';
 
 type Said = Omit<RunOutput, 'record'>;
 
@@ -201,10 +202,6 @@ const late = (seconds: number): Promise<never> =>
     }, seconds * 1000).unref();
   });
 
-function endAll({directory}: Site): void {
-  for (const {pid, argv} of processes()) if (argv.some((one) => one.includes(directory))) send(pid, 'SIGKILL');
-}
-
 describe('what is changed for the checks of the conformance suite', () => {
   it('each check has a change', () => {
     expect(Object.keys(CHANGES)).to.have.members(ALL.map(({name}) => name));
@@ -230,7 +227,7 @@ if (LONG)
             () => null,
             (error: unknown) => error as Error,
           );
-          endAll(site);
+          if (site.leftovers().length > 0) await clear(site);
           for (const place of ['/tmp', '/var/tmp', '/dev/shm'])
             rmSync(join(place, `tare-check-${String(process.pid)}-inside`), {force: true});
           needKernel(this, !(found instanceof NotTried), found?.message ?? '');

@@ -71,13 +71,13 @@ export const ENDINGS: readonly Check[] = [
   {
     name: 'no such program',
     promise:
-      'A payload that cannot be executed is exit code 127; of one payload on the node’s files also a line, and PAYLOAD_NOT_EXECUTABLE.',
+      'A payload that cannot be executed is exit code 127; the record says PAYLOAD_NOT_EXECUTABLE, and a line says why, but in a small machine.',
     ask: () => ({command: ['/no/such/program']}),
     holds: ({code, said, record}, {pattern}) => {
-      expect([code, record.outcome.status, record.outcome.exitCode], said).to.deep.equal([127, 'failed', 127]);
-      if (pattern !== 'ulimit++') return;
+      expect(code, said).to.equal(127);
+      expect(record.outcome).to.include({status: 'failed', exitCode: 127, code: 'PAYLOAD_NOT_EXECUTABLE'});
+      if (pattern === 'vm-lite') return;
       expect(said).to.match(/^tare: .*could not be executed: .*No such file.*\n$/);
-      expect(record.outcome.code).to.equal('PAYLOAD_NOT_EXECUTABLE');
     },
   },
   {
@@ -85,7 +85,7 @@ export const ENDINGS: readonly Check[] = [
     promise: 'A file without the permission to execute is exit code 127.',
     ask: () => ({command: ['/etc/passwd']}),
     holds: ({code, record}) => {
-      expect([code, record.outcome.status]).to.deep.equal([127, 'failed']);
+      expect([code, record.outcome.code]).to.deep.equal([127, 'PAYLOAD_NOT_EXECUTABLE']);
     },
   },
   {
