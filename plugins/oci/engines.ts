@@ -89,7 +89,8 @@ export const crun: Engine<readonly Part[]> = {
   },
 };
 
-const MACHINES_ONLY = 'is used for small machines only';
+/** HostRootUID of runc's libcontainer (configs/config_linux.go) refuses a map without 0: `User namespaces enabled, but no user mapping found`. */
+const NEEDS_ROOT = 'makes no user namespace without a root, and a box’s has the payload’s account alone';
 
 /** runc(8). It makes groups unless it is told of one: it is told of the one that it is in. Of version 1 it has to be the same path in all hierarchies. */
 export const runc: Engine<readonly Part[]> = {
@@ -97,7 +98,7 @@ export const runc: Engine<readonly Part[]> = {
   name: 'runc',
   groups: 'named',
   program: programOf('runc'),
-  patterns: {'ulimit++': MACHINES_ONLY, 'quotas++': MACHINES_ONLY, 'vm-lite': true},
+  patterns: {'ulimit++': NEEDS_ROOT, 'quotas++': NEEDS_ROOT, 'vm-lite': true},
   onlyListed: [],
   obstacle: ({groups}) =>
     groups.length > 1

@@ -207,7 +207,7 @@ describeSite('engines of the policy, %s', {}, (site) => {
     expect([forbidden.code, forbidden.record.outcome.code]).to.deep.equal([126, 'ENGINE_FORBIDDEN']);
     const unable = await obstacle({}, ['--engine', 'runc']);
     expect([unable.code, unable.record.outcome.code]).to.deep.equal([125, 'BOX_UNAVAILABLE']);
-    expect(unable.stderr).to.match(/runc is used for small machines only/);
+    expect(unable.stderr).to.match(/runc makes no user namespace without a root/);
   });
 });
 

@@ -109,7 +109,7 @@ describe('a box by crun', () => {
       /crun 1\.15 is too old, 1\.16 is the least/,
     ],
     ['an older kernel', {facts: {kernel: {release: '4.18.0', version: [4, 18], how: ''}}}, /crun needs Linux 5\.12 for a box/],
-    ['runc', {policy: {engines: ['runc']}, facts: {engines: [{...CRUN, name: 'runc'}]}}, /runc is used for small machines only/],
+    ['runc', {policy: {engines: ['runc']}, facts: {engines: [{...CRUN, name: 'runc'}]}}, /runc makes no user namespace without a root/],
   ];
   for (const [what, parts, because] of obstacles)
     it(`is not built: ${what}`, () => {

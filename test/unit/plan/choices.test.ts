@@ -192,7 +192,7 @@ describe('mode', () => {
     [
       'no bubblewrap',
       {engines: [{...BUBBLEWRAP, path: null}]},
-      'bubblewrap cannot be used (a test); crun is taken for ulimit++ only where the policy lists it; runc is used for small machines only',
+      'bubblewrap cannot be used (a test); crun is taken for ulimit++ only where the policy lists it; runc makes no user namespace without a root, and a box’s has the payload’s account alone',
     ],
     ['no user namespace', {namespaces: {...facts().namespaces, user: no}}, 'no user namespace (a test says no)'],
     [
