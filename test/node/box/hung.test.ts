@@ -3,6 +3,7 @@
  * is answered. `npm run test:long` has every place wait for the whole time; else those with a signal do for most.
  */
 import {execFileSync, spawn, type ChildProcess} from 'node:child_process';
+import {once} from 'node:events';
 import {chmodSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
@@ -153,7 +154,7 @@ describeSite('a file system that never answers, %s', {each: true, mayLeave: true
     execFileSync('mount', ['-t', 'tmpfs', 'tare-test', hung]); // for afterEach
   });
 
-  it('output there delays no job', async () => {
+  it('output there delays no job, and tare logs says that it does not answer', async () => {
     await mount(0);
     const file = join(hung, 'job.json');
     const output = openSync(file, 'r');
@@ -162,14 +163,26 @@ describeSite('a file system that never answers, %s', {each: true, mayLeave: true
     server?.kill('SIGSTOP');
     const policy = site.policy({logs: {keep: 'all'}});
     const start = performance.now();
-    const child = spawn(bin('tare'), ['run', '--policy', policy, '--', '/bin/sh', '-c', 'exit 7'], {
+    const script = 'trap "exit 7" TERM; echo ready >&2; while :; do sleep 0.1; done';
+    const child = spawn(bin('tare'), ['run', '--policy', policy, '--', '/bin/sh', '-c', script], {
       cwd: site.work,
       stdio: ['ignore', output, 'pipe'],
       ...site.credentials,
     });
-    const {code, stderr} = await ending(child);
-    expect(code, stderr).to.equal(7);
+    const end = ending(child);
+    await once(child.stderr!, 'data');
     expect((performance.now() - start) / 1000).to.be.below(OUTPUT_S + patience(10));
+    const [{id} = {id: ''}] = JSON.parse((await site.command(['ps', '--json', '--policy', policy])).stdout) as {id: string}[];
+    const asked = performance.now();
+    const logs = await site.command(['logs', '--policy', policy, id]);
+    expect([logs.code, logs.stderr]).to.deep.equal([
+      125,
+      `tare: the standard output of ${id} cannot be read; found: its file system gave no answer within 5 s; try again when the file system answers\n`,
+    ]);
+    expect((performance.now() - asked) / 1000).to.be.below(OUTPUT_S + patience(10));
+    child.kill('SIGTERM');
+    const {code, stderr} = await end;
+    expect(code, stderr).to.equal(7);
     server?.kill('SIGKILL');
     closeSync(output);
     expect(site.leftovers()).to.deep.equal([]);
