@@ -48,11 +48,7 @@ describe('the engine of a box', () => {
   it('is for boxes without a policy’s list what it was before there were several', () => {
     const without = {found: [{...BUBBLEWRAP, path: null, how: 'not here'}, CRUN, RUNC]};
     expect(chosen(BOX, without)).to.equal(
-<<<<<<< HEAD
       'bubblewrap cannot be used (not here); crun is taken for ulimit++ only where the policy lists it; runc makes no user namespace without a root, and a box’s has the payload’s account alone; podman is taken for ulimit++ only where the policy lists it; lxc is taken for ulimit++ only where the policy lists it; docker is taken for ulimit++ only where the policy lists it',
-=======
-      'bubblewrap cannot be used (not here); crun is taken for ulimit++ only where the policy lists it; runc makes no user namespace without a root, and a box’s has the payload’s account alone',
->>>>>>> 4b5b4162c1233e864d517a8a2495d8655d5384f2
     );
     expect(chosen(BOX, {...without, listed: ['bubblewrap', 'crun']})).to.match(/^crun: /);
     expect(chosen(BOX, {...without, only: 'crun'})).to.match(/^crun: /);
