@@ -1,9 +1,10 @@
-/* `tare-bridge FOLDER DESCRIPTORS [GROUP…] -- [NAME=VALUE…] -- CLIENT…`, and `tare-connect SOCKET LIST` at its other end.
+/* `tare-bridge FOLDER DESCRIPTORS [GROUP…] -- [NAME=VALUE…] -- CLIENT…`, and `tare-connect SOCKET LIST …` at its other end.
  *
  * A daemon hands no descriptor of its client's on to what it starts. So the folder, which the daemon binds into the box, has this program
  * and a socket: what is process 1 of the box connects to the socket, is sent all that an engine's child would have inherited, and becomes
- * init. The bridge stays as long as the client of the daemon, and ends as that does. */
+ * init. The bridge stays as long as the client of the daemon, and ends as that does; where that ends with 0, it stays until init is gone. */
 #include "bridge.h"
+#include "arrange.h"
 #include "init.h"
 #include "sig.h"
 #include "supervisor.h"
@@ -12,13 +13,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -33,6 +37,8 @@ enum {
 	HANDED = 100, /* so many descriptors at the most */
 	/* A daemon that does not start a box by then never will: a job is not to wait for it for ever. */
 	PATIENCE_US = 120 * 1000 * 1000,
+	/* The client has ended with 0: what is process 1 of the box is being executed. */
+	SOON_US = 10 * 1000 * 1000,
 	LOOK_MS = 1000,
 };
 
@@ -41,8 +47,10 @@ struct bridge {
 	char **groups; /* cgroup.procs files, up to `--` */
 	int listening; /* -1: init has connected */
 	int ended; /* readable when a child has ended */
-	pid_t client;
-	long long since;
+	pid_t client; /* 0: it has ended with 0 */
+	pid_t init; /* 0: nothing has connected */
+	int init_ended; /* a pidfd of it, or -1 before Linux 5.3 */
+	long long due; /* for init to connect */
 };
 
 /* Writes this program to a file in the box's part of the folder: its own place may be one that the daemon cannot read, such as a file system
@@ -131,8 +139,26 @@ static bool hand_over(int connection, int count)
 	return sendmsg(connection, &header, MSG_NOSIGNAL) == 1;
 }
 
-/* The daemon has put it into groups of its own, where nobody weighs it. */
-static void move_into_groups(const struct bridge *bridge, int connection)
+/* A child would have inherited all of this from the bridge, and so from the caller; the daemon's child has the daemon's. */
+static void give_own(pid_t pid)
+{
+	struct rlimit limit;
+	cpu_set_t cpus;
+	int nice;
+
+	for (int i = 0; i < (int)RLIM_NLIMITS; i++)
+		if (getrlimit(i, &limit) || prlimit(pid, i, &limit, NULL))
+			die("tare-bridge: the limits of init: %s", strerror(errno));
+	if (sched_getaffinity(0, sizeof cpus, &cpus) || sched_setaffinity(pid, sizeof cpus, &cpus))
+		die("tare-bridge: the CPUs of init: %s", strerror(errno));
+	errno = 0;
+	nice = getpriority(PRIO_PROCESS, 0); /* -1 is one too */
+	if (errno || setpriority(PRIO_PROCESS, (id_t)pid, nice))
+		die("tare-bridge: the nice value of init: %s", strerror(errno));
+}
+
+/* The daemon has put it into groups of its own, where nobody weighs it. @returns its number here */
+static pid_t move_into_groups(const struct bridge *bridge, int connection)
 {
 	struct ucred peer = { 0 };
 	socklen_t size = sizeof peer;
@@ -147,6 +173,7 @@ static void move_into_groups(const struct bridge *bridge, int connection)
 		close(fd);
 	}
 	free(pid);
+	return peer.pid;
 }
 
 /* The first that connects is init: nothing else is in the box. Its descriptors are its own from then on; this process keeps only 0 to 2. */
@@ -156,7 +183,10 @@ static void answer(struct bridge *bridge)
 
 	if (connection < 0)
 		return;
-	move_into_groups(bridge, connection);
+	bridge->init = move_into_groups(bridge, connection);
+	if (geteuid() == 0) /* a user's daemon is the user's, and so are its limits */
+		give_own(bridge->init);
+	bridge->init_ended = (int)syscall(SYS_pidfd_open, bridge->init, 0);
 	if (!hand_over(connection, bridge->count))
 		die("tare-bridge: what is for init cannot be sent: %s", strerror(errno));
 	close(connection);
@@ -166,19 +196,26 @@ static void answer(struct bridge *bridge)
 		close(fd);
 }
 
-/* Ends as the client did, when it has ended. */
-static void end_with_client(const struct bridge *bridge)
+/* Ends as the client did, when it has ended; one that has done its part, and ended with 0, when init has. */
+static void end_with_client(struct bridge *bridge)
 {
 	int status = 0;
 
-	if (waitpid(bridge->client, &status, WNOHANG) != bridge->client)
-		return;
-	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_WRAPPER);
+	if (bridge->client && waitpid(bridge->client, &status, WNOHANG) == bridge->client) {
+		if (status)
+			_exit(WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_WRAPPER);
+		bridge->client = 0;
+		bridge->due = monotonic_us() + SOON_US;
+	}
+	struct pollfd gone = { .fd = bridge->init_ended, .events = POLLIN };
+	if (!bridge->client && bridge->init && (bridge->init_ended >= 0 ? poll(&gone, 1, 0) > 0 : kill(bridge->init, 0) && errno == ESRCH))
+		_exit(0);
 }
 
 static _Noreturn void give_up(const struct bridge *bridge, const char *why)
 {
-	kill(bridge->client, SIGKILL);
+	if (bridge->client)
+		kill(bridge->client, SIGKILL);
 	die("%s", why);
 }
 
@@ -190,16 +227,18 @@ static void look(struct bridge *bridge)
 		{ .fd = bridge->listening, .events = POLLIN },
 		/* its end alone: what the shim says is init's to read */
 		{ .fd = bridge->listening < 0 ? -1 : CONTROL, .events = 0 },
+		/* as long as there is a client, its end counts */
+		{ .fd = bridge->client ? -1 : bridge->init_ended, .events = POLLIN },
 	};
 
-	if (poll(ready, 3, LOOK_MS) < 0)
+	if (poll(ready, 4, LOOK_MS) < 0)
 		usleep(LOOK_MS * 20);
 	if (bridge->listening >= 0 && ready[2].revents & (POLLHUP | POLLERR))
 		give_up(bridge, "tare-bridge: the shim is gone");
 	if (bridge->listening >= 0 && ready[1].revents & POLLIN)
 		answer(bridge);
-	if (bridge->listening >= 0 && monotonic_us() - bridge->since > PATIENCE_US)
-		give_up(bridge, "the daemon has not started the box within 120 s");
+	if (bridge->listening >= 0 && monotonic_us() > bridge->due)
+		give_up(bridge, bridge->client ? "the daemon has not started the box within 120 s" : "the daemon says that it has started the box, and nothing connected from there within 10 s");
 }
 
 /* What comes behind the next `--`; NULL: nothing does. */
@@ -229,7 +268,7 @@ static char **split(char **words, char **environment, size_t room)
 _Noreturn void bridge_main(int argc, char **argv)
 {
 	static char *environment[32];
-	struct bridge bridge = { .ended = -1, .groups = argv + 4 };
+	struct bridge bridge = { .ended = -1, .init_ended = -1, .groups = argv + 4 };
 	long count = 0;
 	char **variables = argc > 6 ? behind(argv + 4) : NULL;
 	char **client = variables ? split(variables, environment, sizeof environment / sizeof *environment) : NULL;
@@ -245,7 +284,7 @@ _Noreturn void bridge_main(int argc, char **argv)
 	bridge.ended = sig_open(SIG_BIT(SIGCHLD));
 	make_folder(argv[2]);
 	bridge.listening = listen_in_folder();
-	bridge.since = monotonic_us();
+	bridge.due = monotonic_us() + PATIENCE_US;
 	bridge.client = start_client(client, environment, mask);
 	for (;;) {
 		look(&bridge);
@@ -290,8 +329,9 @@ static bool place(int *fds, int count)
 	return true;
 }
 
-_Noreturn void connect_main(const char *socket_path, const char *descriptors)
+_Noreturn void connect_main(const char *socket_path, const char *descriptors, char **arrangements)
 {
+	const char *what = NULL;
 	struct sockaddr_un address = address_of(socket_path);
 	int fds[HANDED], count, connection = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -300,6 +340,9 @@ _Noreturn void connect_main(const char *socket_path, const char *descriptors)
 		die("tare-connect: %s: %s", socket_path, strerror(errno));
 	if ((count = receive(connection, fds)) < 0 || !place(fds, count))
 		die("tare-connect: what the bridge sent: %s", strerror(errno));
+	/* 2 is now the shim's: a failure is told there */
+	if (*arrangements && !arrange(arrangements, &what))
+		die("tare-connect: %s: %s", what, strerror(errno));
 	/* what the daemon left open, and the socket, init closes */
 	init_main(descriptors);
 }

@@ -84,6 +84,12 @@ const SYSTEM = {
   passt: {what: 'pasta', programs: ['pasta']},
   slirp4netns: {what: 'slirp4netns'},
   crun: {what: 'crun, an OCI runtime'},
+  libvirt: {
+    what: 'libvirt with its LXC driver',
+    present: () => ['virsh', 'libvirtd'].every((name) => which(name) !== null) && existsSync('/usr/lib/libvirt/libvirt_lxc'),
+    apt: ['libvirt-daemon', 'libvirt-daemon-driver-lxc', 'libvirt-clients'],
+    dnf: ['libvirt-daemon', 'libvirt-daemon-driver-lxc', 'libvirt-client'],
+  },
   uidmap: {what: 'newuidmap', programs: ['newuidmap'], apt: ['uidmap'], dnf: ['shadow-utils']},
   busybox: {what: 'busybox', apt: ['busybox-static'], dnf: ['busybox']},
   ociSchema: {
@@ -154,6 +160,8 @@ export const LARGE_PAYLOADS = ['openmpi', 'java', 'perf', 'numpy'];
 export const NETWORK = ['iproute', 'nftables', 'passt', 'slirp4netns', 'python'];
 /** What makes small machines, and images for them. */
 export const SYSTEMS = ['crun', 'uidmap', 'busybox', 'ociSchema', 'mmdebstrap'];
+/** Engines that have a daemon. */
+export const DAEMONS = ['libvirt'];
 /** What stands for the client of CVMFS. */
 export const REPOSITORIES = ['squashfuse', 'mkfs', 'python', 'autofs', 'pythonFuse'];
 /** What gives accounts that are not in /etc/passwd. */

@@ -43,9 +43,11 @@ export interface Engine<Part = unknown> {
   /**
    * `child`: the program is a child of the shim, and init inherits its descriptors. `daemon`: the program is a client, whose daemon starts init: it
    * binds the folder `EngineTask.init.folder` into the box at this path, read-only, and init is sent its descriptors over a socket there. Such a
-   * client has the wrapper's account; the engine gives init the box's. Init is moved into the job's control groups as soon as it is there.
+   * client has the wrapper's account; the engine gives init the box's. Init is moved into the job's control groups as soon as it is there. With
+   * `account: 'init'` the daemon starts init as root, and init takes the account itself; before that it does what the daemon cannot, which the engine
+   * names behind `EngineTask.init.argv` (native/README.md, Tools, `tare-connect`).
    */
-  kind: 'child' | {daemon: string};
+  kind: 'child' | {daemon: string; account?: 'init'};
   /** Whose boxes have a user namespace that it makes itself: those of all, those of accounts other than root, or none. */
   userNamespace: 'all' | 'accounts' | 'none';
   program: EngineProgram;
@@ -76,6 +78,8 @@ export interface Engine<Part = unknown> {
 export interface EngineProgram {
   /** Absolute paths in the order in which they are tried; never the PATH, which is the job's. */
   places: readonly string[];
+  /** Absolute paths of its daemon's socket, of which one has to be there; absent: it has no daemon. */
+  sockets?: readonly string[];
   version: {
     argument: string;
     /** Its first group is the version, in what the program prints. */
@@ -106,6 +110,8 @@ export interface EngineFacts {
 export interface EngineNode {
   engine: EngineFacts;
   pattern: EnginePattern;
+  /** Of the wrapper's account. */
+  uid: number;
   /** Of Linux. */
   kernel: readonly [major: number, minor: number];
   /** A program of the user's stands for the box's network, which enters namespaces of the box. */

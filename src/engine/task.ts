@@ -6,7 +6,7 @@ import {inBox, stepOf, stepsOf, type Step} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {isEngines} from '../steps/table.js';
 import {ALL_CAPABILITIES} from './capabilities.js';
-import {bridgedFolder, handedOn, initArgv} from './init.js';
+import {bridgedFolder, handedOn, initArgv, type Account} from './init.js';
 import {wholeBoxProfile} from './seccomp.js';
 
 /** What a task needs beside the plan. */
@@ -18,7 +18,7 @@ export interface TaskContext {
   facts: EngineFacts;
   kind: Engine['kind'];
   /** The caller's account, which the engine's processes have outside of the box where init takes no other. */
-  caller: {uid: number; gid: number};
+  caller: Account;
   /** Of this processor, as libseccomp calls them. */
   architectures: readonly string[];
   /** Whether something is at a path of the node: for what is bound if it is there. */
@@ -37,7 +37,7 @@ export function taskOf(plan: Plan, {id, boxDirectory, facts, kind, caller, archi
     engine: {path: engine.path ?? engine.name, version: engine.version, abilities: facts.abilities},
     steps: engineSteps(plan).map((step) => placed(step, boxDirectory)),
     box: boxDirectory,
-    init: {argv: initArgv(plan, kind), descriptors: handedOn(plan), folder: kind === 'child' ? null : bridgedFolder(boxDirectory)},
+    init: {argv: initArgv(plan, kind, caller), descriptors: handedOn(plan), folder: kind === 'child' ? null : bridgedFolder(boxDirectory)},
     // in a small machine init is the machine's root
     account: system ? {uid: 0, gid: 0, capabilities: ALL_CAPABILITIES} : {uid, gid, capabilities: []},
     ids: idsOf(plan, {uid, gid}),

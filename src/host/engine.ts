@@ -38,6 +38,11 @@ export function readEngine(engine: Sought, inputs: EngineInputs): EngineFacts {
       skipped.push(`${path} ${obstacle}`);
       continue;
     }
+    const {sockets} = program;
+    if (sockets !== undefined && !sockets.some((socket) => inputs.tree.exists(socket))) {
+      skipped.push(`${path} has no daemon: nothing is at ${sockets.join(', ')}`);
+      continue;
+    }
     const how = [`${path} ${program.version.argument}`, note, ...skipped].filter((part) => part !== null).join('; ');
     return {name, path, version, setuid, abilities: program.abilities(version, setuid), how};
   }

@@ -76,7 +76,7 @@ export const runsPattern = (engine: Engine, pattern: Pattern, {engines}: Pick<Po
 function obstacleTo(
   engine: Engine,
   found: EngineFacts | undefined,
-  {facts: {cgroup, kernel}, policy, only}: EngineInputs,
+  {facts: {caller, cgroup, kernel}, policy, only}: EngineInputs,
   {pattern, userProgram}: EngineNeeds,
 ): Reason | null {
   const able = engine.patterns[pattern];
@@ -86,7 +86,7 @@ function obstacleTo(
   if (found.path === null) return `cannot be used (${found.how})`;
   const places = Object.values(cgroup.controllers).map(({mount, parent}) => (parent === null ? null : parent.slice(mount.length)));
   const groups = [...new Set(places.filter((place) => place !== null))];
-  return engine.obstacle({engine: found, pattern, kernel: kernel.version, userProgram, groups});
+  return engine.obstacle({engine: found, pattern, uid: caller.uid, kernel: kernel.version, userProgram, groups});
 }
 
 /** Whether the engine makes a user namespace for the account: a setuid one needs none. */

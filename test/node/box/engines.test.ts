@@ -20,7 +20,8 @@ const isHere = (places: readonly string[]): boolean => places.some((place) => ex
 const bytes = (count: number): Buffer => Buffer.from(Array.from({length: count}, (_, index) => (index * 7919 + (index >> 8)) & 0xff));
 const digest = (text: Buffer): string => createHash('sha256').update(text).digest('hex');
 
-for (const {name, program: sought} of claims('ulimit++'))
+// what has a daemon has tests of its own
+for (const {name, program: sought} of claims('ulimit++').filter(({kind}) => kind === 'child'))
   describeSite(`a box by ${name}, %s`, {}, (site, role) => {
     const policy = {engines: [name]};
     const run = (argv: readonly string[], more: object = {}) => site.run(['--engine', name, ...argv], {policy, ...more});
@@ -197,7 +198,7 @@ describeSite('engines of the policy, %s', {}, (site) => {
 // in a mount namespace of its own
 describeSite('an engine that fails to build the box, %s', {roles: isRoot ? ['root'] : []}, (site) => {
   it('is followed by the next one of the policy', async function () {
-    const first = claims('ulimit++').find(({name, program: {places}}) => name !== 'bubblewrap' && isHere(places));
+    const first = claims('ulimit++').find(({name, kind, program: {places}}) => name !== 'bubblewrap' && kind === 'child' && isHere(places));
     needKernel(this, kernelSince(5, 12), 'the second engine needs Linux 5.12');
     need(this, first !== undefined, 'no second engine is installed');
     const broken = join(site.directory, 'broken');
