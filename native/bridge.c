@@ -2,7 +2,8 @@
  *
  * A daemon hands no descriptor of its client's on to what it starts. So the folder, which the daemon binds into the box, has this program
  * and a socket: what is process 1 of the box connects to the socket, is sent all that an engine's child would have inherited, and becomes
- * init. The bridge stays as long as the client of the daemon, and ends as that does; where that ends with 0, it stays until init is gone. */
+ * init. The bridge stays as long as the client of the daemon and all that this leaves behind, and ends as the client does. A client that has
+ * ended with 0 may have left the box to its daemon: then the bridge stays until init is gone. */
 #include "bridge.h"
 #include "arrange.h"
 #include "init.h"
@@ -37,9 +38,17 @@ enum {
 	HANDED = 100, /* so many descriptors at the most */
 	/* A daemon that does not start a box by then never will: a job is not to wait for it for ever. */
 	PATIENCE_US = 120 * 1000 * 1000,
-	/* The client has ended with 0: what is process 1 of the box is being executed. */
+	/* What a client leaves behind may tidy up so long when init has ended. */
+	TIDY_US = 10 * 1000 * 1000,
+	/* The client has ended with 0, so what is process 1 of the box is being executed. */
 	SOON_US = 10 * 1000 * 1000,
 	LOOK_MS = 1000,
+	LOOK_SOON_MS = 20, /* for an end that wakes nobody */
+};
+
+/* What the bridge sends, with the descriptors. */
+struct limits {
+	struct rlimit of[RLIM_NLIMITS];
 };
 
 struct bridge {
@@ -47,10 +56,11 @@ struct bridge {
 	char **groups; /* cgroup.procs files, up to `--` */
 	int listening; /* -1: init has connected */
 	int ended; /* readable when a child has ended */
-	pid_t client; /* 0: it has ended with 0 */
+	pid_t client; /* 0: it has ended, by this status */
+	int status;
 	pid_t init; /* 0: nothing has connected */
-	int init_ended; /* a pidfd of it, or -1 before Linux 5.3 */
-	long long due; /* for init to connect */
+	int init_ended; /* a pidfd of it; -1 before Linux 5.3 */
+	long long since; /* of the start, then of the end of the client, then of the end of init */
 };
 
 /* Writes this program to a file in the box's part of the folder: its own place may be one that the daemon cannot read, such as a file system
@@ -120,8 +130,8 @@ static pid_t start_client(char **argv, char **environment, sigmask mask)
 /* Sends what an engine's child would have inherited. False, with errno. */
 static bool hand_over(int connection, int count)
 {
-	static const char byte = 'd';
-	struct iovec piece = { .iov_base = (void *)&byte, .iov_len = 1 };
+	static struct limits limits;
+	struct iovec piece = { .iov_base = &limits, .iov_len = sizeof limits };
 	union {
 		char bytes[CMSG_SPACE(sizeof(int) * HANDED)];
 		struct cmsghdr align;
@@ -136,10 +146,14 @@ static bool hand_over(int connection, int count)
 	control->cmsg_len = CMSG_LEN(sizeof(int) * (size_t)count);
 	for (int fd = 0; fd < count; fd++)
 		memcpy(CMSG_DATA(control) + sizeof(int) * (size_t)fd, &fd, sizeof fd);
-	return sendmsg(connection, &header, MSG_NOSIGNAL) == 1;
+	for (int i = 0; i < (int)RLIM_NLIMITS; i++)
+		if (getrlimit(i, &limits.of[i]))
+			return false;
+	return sendmsg(connection, &header, MSG_NOSIGNAL) == (ssize_t)sizeof limits;
 }
 
-/* A child would have inherited all of this from the bridge, and so from the caller; the daemon's child has the daemon's. */
+/* A child would have inherited all of this from the bridge, and so from the caller; the daemon's child has the daemon's. A limit that is not raised here,
+ * because this process may not, is raised by none: init finds that out. */
 static void give_own(pid_t pid)
 {
 	struct rlimit limit;
@@ -147,7 +161,7 @@ static void give_own(pid_t pid)
 	int nice;
 
 	for (int i = 0; i < (int)RLIM_NLIMITS; i++)
-		if (getrlimit(i, &limit) || prlimit(pid, i, &limit, NULL))
+		if (getrlimit(i, &limit) || (prlimit(pid, i, &limit, NULL) && errno != EPERM))
 			die("tare-bridge: the limits of init: %s", strerror(errno));
 	if (sched_getaffinity(0, sizeof cpus, &cpus) || sched_setaffinity(pid, sizeof cpus, &cpus))
 		die("tare-bridge: the CPUs of init: %s", strerror(errno));
@@ -184,9 +198,8 @@ static void answer(struct bridge *bridge)
 	if (connection < 0)
 		return;
 	bridge->init = move_into_groups(bridge, connection);
-	if (geteuid() == 0) /* a user's daemon is the user's, and so are its limits */
-		give_own(bridge->init);
 	bridge->init_ended = (int)syscall(SYS_pidfd_open, bridge->init, 0);
+	give_own(bridge->init);
 	if (!hand_over(connection, bridge->count))
 		die("tare-bridge: what is for init cannot be sent: %s", strerror(errno));
 	close(connection);
@@ -196,20 +209,40 @@ static void answer(struct bridge *bridge)
 		close(fd);
 }
 
-/* Ends as the client did, when it has ended; one that has done its part, and ended with 0, when init has. */
+static bool init_is_gone(const struct bridge *bridge)
+{
+	struct pollfd gone = { .fd = bridge->init_ended, .events = POLLIN };
+
+	return bridge->init_ended >= 0 ? poll(&gone, 1, 0) > 0 : kill(bridge->init, 0) && errno == ESRCH;
+}
+
+/* Whether the box is there, or will be at once, though its client has ended. */
+static bool left_to_daemon(const struct bridge *bridge)
+{
+	return !bridge->client && !bridge->status && (bridge->init ? !init_is_gone(bridge) : bridge->listening >= 0);
+}
+
+/* Ends as the client did, when that and what it has left behind have ended, such as a monitor of the box: that tidies up in the box's folder,
+ * which is removed next. */
 static void end_with_client(struct bridge *bridge)
 {
-	int status = 0;
+	int status;
+	pid_t pid;
 
-	if (bridge->client && waitpid(bridge->client, &status, WNOHANG) == bridge->client) {
-		if (status)
-			_exit(WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_WRAPPER);
-		bridge->client = 0;
-		bridge->due = monotonic_us() + SOON_US;
-	}
-	struct pollfd gone = { .fd = bridge->init_ended, .events = POLLIN };
-	if (!bridge->client && bridge->init && (bridge->init_ended >= 0 ? poll(&gone, 1, 0) > 0 : kill(bridge->init, 0) && errno == ESRCH))
-		_exit(0);
+	sig_take(SIGCHLD, 0);
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		if (pid == bridge->client) {
+			bridge->client = 0;
+			bridge->status = WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_WRAPPER;
+			bridge->since = monotonic_us();
+		}
+	bool alone = pid < 0 && errno == ECHILD, here = bridge->init && !init_is_gone(bridge);
+	if (bridge->client || left_to_daemon(bridge))
+		return;
+	if (here)
+		bridge->since = monotonic_us();
+	if (alone || (!here && monotonic_us() - bridge->since > TIDY_US))
+		_exit(bridge->status);
 }
 
 static _Noreturn void give_up(const struct bridge *bridge, const char *why)
@@ -222,23 +255,26 @@ static _Noreturn void give_up(const struct bridge *bridge, const char *why)
 /* Waits until there may be something to do. */
 static void look(struct bridge *bridge)
 {
+	bool left = left_to_daemon(bridge);
 	struct pollfd ready[] = {
 		{ .fd = bridge->ended, .events = POLLIN },
 		{ .fd = bridge->listening, .events = POLLIN },
 		/* its end alone: what the shim says is init's to read */
 		{ .fd = bridge->listening < 0 ? -1 : CONTROL, .events = 0 },
-		/* as long as there is a client, its end counts */
-		{ .fd = bridge->client ? -1 : bridge->init_ended, .events = POLLIN },
+		{ .fd = left ? bridge->init_ended : -1, .events = POLLIN },
 	};
 
-	if (poll(ready, 4, LOOK_MS) < 0)
+	if (poll(ready, 4, left && bridge->init_ended < 0 ? LOOK_SOON_MS : LOOK_MS) < 0)
 		usleep(LOOK_MS * 20);
 	if (bridge->listening >= 0 && ready[2].revents & (POLLHUP | POLLERR))
 		give_up(bridge, "tare-bridge: the shim is gone");
 	if (bridge->listening >= 0 && ready[1].revents & POLLIN)
 		answer(bridge);
-	if (bridge->listening >= 0 && monotonic_us() > bridge->due)
-		give_up(bridge, bridge->client ? "the daemon has not started the box within 120 s" : "the daemon says that it has started the box, and nothing connected from there within 10 s");
+	if (bridge->listening < 0)
+		return;
+	if (monotonic_us() - bridge->since > (left ? SOON_US : PATIENCE_US))
+		give_up(bridge, left ? "the daemon says that it has started the box, and nothing has connected from there within 10 s"
+				     : "the daemon has not started the box within 120 s");
 }
 
 /* What comes behind the next `--`; NULL: nothing does. */
@@ -274,6 +310,7 @@ _Noreturn void bridge_main(int argc, char **argv)
 	char **client = variables ? split(variables, environment, sizeof environment / sizeof *environment) : NULL;
 
 	prctl(PR_SET_NAME, "tare-bridge");
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	if (!client || !parse_number(argv[3], 1, HANDED - CONTROL, &count))
 		die("tare-bridge: FOLDER DESCRIPTORS [GROUP…] -- [NAME=VALUE…] -- CLIENT…");
 	bridge.count = CONTROL + (int)count;
@@ -284,7 +321,7 @@ _Noreturn void bridge_main(int argc, char **argv)
 	bridge.ended = sig_open(SIG_BIT(SIGCHLD));
 	make_folder(argv[2]);
 	bridge.listening = listen_in_folder();
-	bridge.due = monotonic_us() + PATIENCE_US;
+	bridge.since = monotonic_us();
 	bridge.client = start_client(client, environment, mask);
 	for (;;) {
 		look(&bridge);
@@ -293,10 +330,9 @@ _Noreturn void bridge_main(int argc, char **argv)
 }
 
 /* Takes what the bridge sends. @returns how many; -1 with errno */
-static int receive(int connection, int *fds)
+static int receive(int connection, int *fds, struct limits *limits)
 {
-	char byte;
-	struct iovec piece = { .iov_base = &byte, .iov_len = 1 };
+	struct iovec piece = { .iov_base = limits, .iov_len = sizeof *limits };
 	union {
 		char bytes[CMSG_SPACE(sizeof(int) * HANDED)];
 		struct cmsghdr align;
@@ -307,7 +343,7 @@ static int receive(int connection, int *fds)
 	do
 		got = recvmsg(connection, &header, MSG_CMSG_CLOEXEC);
 	while (got < 0 && errno == EINTR);
-	struct cmsghdr *control = got == 1 ? CMSG_FIRSTHDR(&header) : NULL;
+	struct cmsghdr *control = got == (ssize_t)sizeof *limits ? CMSG_FIRSTHDR(&header) : NULL;
 	if (!control || control->cmsg_type != SCM_RIGHTS || header.msg_flags & MSG_CTRUNC) {
 		errno = got < 0 ? errno : EPROTO;
 		return -1;
@@ -329,18 +365,33 @@ static bool place(int *fds, int count)
 	return true;
 }
 
+/* Those that the bridge could not give from outside. False, with errno. */
+static bool take_limits(const struct limits *limits)
+{
+	struct rlimit own;
+
+	for (int i = 0; i < (int)RLIM_NLIMITS; i++) {
+		const struct rlimit *wanted = &limits->of[i];
+		if (getrlimit(i, &own) || ((own.rlim_cur != wanted->rlim_cur || own.rlim_max != wanted->rlim_max) && setrlimit(i, wanted)))
+			return false;
+	}
+	return true;
+}
+
 _Noreturn void connect_main(const char *socket_path, const char *descriptors, char **arrangements)
 {
 	const char *what = NULL;
 	struct sockaddr_un address = address_of(socket_path);
+	static struct limits limits;
 	int fds[HANDED], count, connection = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	prctl(PR_SET_DUMPABLE, 0);
 	if (connection < 0 || connect(connection, (struct sockaddr *)&address, sizeof address))
 		die("tare-connect: %s: %s", socket_path, strerror(errno));
-	if ((count = receive(connection, fds)) < 0 || !place(fds, count))
+	if ((count = receive(connection, fds, &limits)) < 0 || !place(fds, count))
 		die("tare-connect: what the bridge sent: %s", strerror(errno));
-	/* 2 is now the shim's: a failure is told there */
+	if (!take_limits(&limits))
+		die("tare-connect: the caller's limits: %s", strerror(errno));
 	if (*arrangements && !arrange(arrangements, &what))
 		die("tare-connect: %s: %s", what, strerror(errno));
 	/* what the daemon left open, and the socket, init closes */

@@ -84,6 +84,8 @@ const SYSTEM = {
   passt: {what: 'pasta', programs: ['pasta']},
   slirp4netns: {what: 'slirp4netns'},
   crun: {what: 'crun, an OCI runtime'},
+  podman: {what: 'Podman', programs: ['podman', 'conmon']},
+  docker: {what: 'Docker', programs: ['dockerd', 'docker'], apt: ['docker.io', 'docker-cli'], dnf: []},
   libvirt: {
     what: 'libvirt with its LXC driver',
     present: () => ['virsh', 'libvirtd'].every((name) => which(name) !== null) && existsSync('/usr/lib/libvirt/libvirt_lxc'),
@@ -159,9 +161,7 @@ export const LARGE_PAYLOADS = ['openmpi', 'java', 'perf', 'numpy'];
 /** What gives boxes addresses of their own. */
 export const NETWORK = ['iproute', 'nftables', 'passt', 'slirp4netns', 'python'];
 /** What makes small machines, and images for them. */
-export const SYSTEMS = ['crun', 'uidmap', 'busybox', 'ociSchema', 'mmdebstrap'];
-/** Engines that have a daemon. */
-export const DAEMONS = ['libvirt'];
+export const SYSTEMS = ['crun', 'podman', 'docker', 'libvirt', 'uidmap', 'busybox', 'ociSchema', 'mmdebstrap'];
 /** What stands for the client of CVMFS. */
 export const REPOSITORIES = ['squashfuse', 'mkfs', 'python', 'autofs', 'pythonFuse'];
 /** What gives accounts that are not in /etc/passwd. */

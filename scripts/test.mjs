@@ -13,7 +13,6 @@ import {
   CE,
   CLUSTER,
   CONSUMERS,
-  DAEMONS,
   FLEET,
   C_TESTS,
   FUZZ,
@@ -82,7 +81,7 @@ const SUITES = [
       // a minute is waited for here, several times
       waits: ['box/hung.test.ts', 'system/services.test.ts', 'box/stuck.test.ts', 'box/accounts.test.ts', 'box/crash.test.ts'],
     },
-    wanted: [...CONSUMERS, ...PAYLOADS, ...VIEWS, ...NETWORK, ...SYSTEMS, ...DAEMONS, ...REPOSITORIES, ...ACCOUNTS],
+    wanted: [...CONSUMERS, ...PAYLOADS, ...VIEWS, ...NETWORK, ...SYSTEMS, ...REPOSITORIES, ...ACCOUNTS],
     longWanted: LARGE_PAYLOADS,
     budget: 360,
     longBudget: 600,

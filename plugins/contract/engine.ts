@@ -43,11 +43,11 @@ export interface Engine<Part = unknown> {
   /**
    * `child`: the program is a child of the shim, and init inherits its descriptors. `daemon`: the program is a client, whose daemon starts init: it
    * binds the folder `EngineTask.init.folder` into the box at this path, read-only, and init is sent its descriptors over a socket there. Such a
-   * client has the wrapper's account; the engine gives init the box's. Init is moved into the job's control groups as soon as it is there. With
-   * `account: 'init'` the daemon starts init as root, and init takes the account itself; before that it does what the daemon cannot, which the engine
-   * names behind `EngineTask.init.argv` (native/README.md, Tools, `tare-connect`).
+   * client has the wrapper's account; the engine gives init the box's. Init is moved into the job's control groups as soon as it is there. `sees`: what
+   * starts init has the mounts of its client, since it was started by that; a daemon sees nothing of what enter mounts for a box. Words
+   * behind `EngineTask.init.argv` have init take the account itself, after it has done what the daemon cannot (native/README.md, Tools, `tare-connect`).
    */
-  kind: 'child' | {daemon: string; account?: 'init'};
+  kind: 'child' | {daemon: string; sees?: true};
   /** Whose boxes have a user namespace that it makes itself: those of all, those of accounts other than root, or none. */
   userNamespace: 'all' | 'accounts' | 'none';
   program: EngineProgram;
@@ -134,8 +134,11 @@ export interface EngineTask {
    * nothing on, but binds the folder: null for a child.
    */
   init: {argv: readonly string[]; descriptors: number; folder: string | null};
-  /** The account of init in the box, and the capabilities it has there, by their names (`CAP_CHOWN`). */
-  account: {uid: number; gid: number; capabilities: readonly string[]};
+  /**
+   * The account of init in the box, and the capabilities it has there, by their names (`CAP_CHOWN`). Where the engine is started with the wrapper's
+   * account, it gives init these supplementary groups; otherwise there are none, since it has them itself.
+   */
+  account: {uid: number; gid: number; groups: readonly number[]; capabilities: readonly string[]};
   /** What the box's user namespace maps, where the engine makes one: ids in it, and those that they are where the engine is started. */
   ids: EngineIds;
   /** Paths of the control group that it is started in, below the mount points of the hierarchies: one, or several that differ. */
@@ -150,6 +153,18 @@ export interface EngineTask {
   filter: EngineFilter | null;
   /** Whether something is at a path of the node, for what is mounted only if it is there; false for all where the engine skips it by itself. */
   exists: (path: string) => boolean;
+  node: EngineHost;
+}
+
+/** What the node has, for a daemon, which builds the root of a box from parts. */
+export interface EngineHost {
+  hostname: string;
+  /** Directories at the top of its file system, and links there, with what they point to. */
+  top: {directories: readonly string[]; links: Readonly<Record<string, string>>};
+  /** Files of its names and addresses that are there: of /etc/hosts, /etc/hostname and /etc/resolv.conf. */
+  names: readonly string[];
+  /** Whether later mounts of the node below a path arrive in a slave mount of it (mount_namespaces(7)). */
+  follows: (path: string) => boolean;
 }
 
 /** Lines of uid_map and gid_map (user_namespaces(7)). */

@@ -19,10 +19,11 @@ const LEFT: readonly Part[] = [{init: ['uncover', GROUPS]}];
 const HIDDEN: Part = {init: ['uncover', PLACE]};
 
 /** The argv of process 1: it connects, does what libvirt has left to it, takes the account, and is init. */
-function initOf({init}: EngineTask, parts: readonly Part[]): readonly string[] {
+function initOf({init, account: {uid, gid, groups}}: EngineTask, parts: readonly Part[]): readonly string[] {
   const isReadOnly = (part: Part): boolean => 'init' in part && part.init[0] === 'readOnly';
   const inOrder = [...LEFT, ...parts.filter((part) => !isReadOnly(part)), HIDDEN, ...parts.filter(isReadOnly)];
-  return [...init.argv, ...inOrder.flatMap((part) => ('init' in part ? part.init : []))];
+  const account = `${String(uid)} ${String(gid)} ${groups.join(',')}`;
+  return [...init.argv, account, ...inOrder.flatMap((part) => ('init' in part ? part.init : []))];
 }
 
 /** @throws Error for a text that XML cannot hold, and without a folder to connect by */

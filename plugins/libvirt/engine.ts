@@ -18,7 +18,7 @@ function obstacle({uid, userProgram}: EngineNode): string | null {
 /** libvirt, LXC driver. */
 export const engine: Engine<readonly Part[]> = {
   name: 'libvirt',
-  kind: {daemon: PLACE, account: 'init'},
+  kind: {daemon: PLACE},
   userNamespace: 'none',
   program: {
     places: ['/usr/bin/virsh', '/usr/local/bin/virsh'],

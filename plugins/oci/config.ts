@@ -35,14 +35,14 @@ export function configOf(task: EngineTask, parts: readonly Part[], cgroupsPath: 
   const hidden = task.nestsProc ? undefined : stepOf(task, 'paths.protect');
   const readOnly = [...(hidden?.readOnly ?? []), ...parts.flatMap((part) => ('readOnly' in part ? [part.readOnly] : []))];
   const filter = filterOf(task);
-  const {uid, gid, capabilities} = task.account;
+  const {uid, gid, groups, capabilities} = task.account;
   return {
     ociVersion: OCI_VERSION,
     ...(name === undefined ? {} : {hostname: name.hostname}),
     root: {path: root?.source ?? '/', readonly: false},
     process: {
       terminal: false,
-      user: {uid, gid},
+      user: {uid, gid, ...(groups.length === 0 ? {} : {additionalGids: groups})},
       args: task.init.argv,
       env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'],
       cwd: '/',
@@ -53,7 +53,7 @@ export function configOf(task: EngineTask, parts: readonly Part[], cgroupsPath: 
     mounts: mounts.filter((mount) => mount !== root),
     linux: {
       namespaces: namespaces.map((kind) => ({type: NAMESPACES[kind]})),
-      ...(namespaces.includes('user') ? mappingsOf(task.ids) : {}),
+      ...(namespaces.includes('user') ? mappingsOf(task.ids, groups) : {}),
       ...(cgroupsPath === null ? {} : {cgroupsPath}),
       rootfsPropagation: 'slave',
       ...(filter === null ? {} : {seccomp: filter}),
@@ -63,10 +63,12 @@ export function configOf(task: EngineTask, parts: readonly Part[], cgroupsPath: 
   };
 }
 
-function mappingsOf({uids, gids}: EngineIds): {uidMappings: object[]; gidMappings: object[]} {
+function mappingsOf({uids, gids}: EngineIds, groups: readonly number[]): {uidMappings: object[]; gidMappings: object[]} {
   const of = (map: EngineIds['uids']): object[] =>
     map.map(({inside, outside, count}) => ({containerID: inside, hostID: outside, size: count}));
-  return {uidMappings: of(uids), gidMappings: of(gids)};
+  const others = [...new Set(groups)].filter((gid) => !gids.some(({inside, count}) => gid >= inside && gid < inside + count));
+  const more = others.map((gid) => ({inside: gid, outside: gid, count: 1}));
+  return {uidMappings: of(uids), gidMappings: of([...gids, ...more])};
 }
 
 /** None where the runtime would have the kernel slow down whatever has a filter. */

@@ -1,6 +1,6 @@
 import type {Engine, EngineLaunch} from '@tare/contract';
 import {BRIDGE} from '../plan/engine.js';
-import {stepOf, stepsOf} from '../plan/step.js';
+import {stepsOf} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 
 /** How every engine starts init: enter puts the socket to the shim at descriptor 3 and the executable at 4 (native/README.md). */
@@ -15,24 +15,10 @@ function listOf(plan: Plan): string {
   return [INIT_ARGV[2], ...held].join(',');
 }
 
-/** An account with its supplementary groups. */
-export interface Account {
-  uid: number;
-  gid: number;
-  groups?: readonly number[];
-}
-
-/**
- * What an engine starts as process 1: init, or where a daemon does, what connects to the bridge and becomes init (native/README.md, Tools).
- * @param caller whose account it is where the plan takes no other
- */
-export function initArgv(plan: Plan, kind: Engine['kind'], caller: Account): string[] {
+/** What an engine starts as process 1: init, or where a daemon does, what connects to the bridge and becomes init (native/README.md, Tools). */
+export function initArgv(plan: Plan, kind: Engine['kind']): string[] {
   const list = listOf(plan);
-  if (kind !== 'child') {
-    const {uid, gid, groups = []}: Account = stepOf(plan, 'identity.take') ?? caller;
-    const account = kind.account === 'init' ? [`${String(uid)} ${String(gid)} ${groups.join(',')}`] : [];
-    return [`${kind.daemon}/init`, 'tare-connect', `${kind.daemon}/socket`, list, ...account];
-  }
+  if (kind !== 'child') return [`${kind.daemon}/init`, 'tare-connect', `${kind.daemon}/socket`, list];
   const [path, role] = INIT_ARGV;
   return [path, role, list];
 }

@@ -45,7 +45,7 @@ function payloadStrings(plan: Plan): string[] {
   const identity = stepOf(plan, 'identity.take');
   const root = stepOf(plan, 'view.unshare')?.root;
   // a user is the root of its box, and itself again in a user namespace below
-  const own = root == null ? [] : [launchKey.userNamespace(root)];
+  const own = root == null || root.engine === true ? [] : [launchKey.userNamespace(root)];
   const whose = identity === undefined ? own : [launchKey.payloadIdentity(identity)];
   return [...whose, launchKey.capabilities('0'), launchKey.noNewPrivileges()];
 }

@@ -1,12 +1,13 @@
 /** What an engine is to do of a plan: its steps with the paths of this node, and what it starts. Pure. */
 
-import type {Engine, EngineFacts, EngineFilter, EngineIds, EngineLaunch, EngineStep, EngineSteps, EngineTask} from '@tare/contract';
+import type {Engine, EngineFacts, EngineFilter, EngineHost, EngineIds, EngineLaunch, EngineStep, EngineSteps, EngineTask} from '@tare/contract';
 import {TareError} from '../errors.js';
+import {keepsAccount} from '../plan/engine.js';
 import {inBox, stepOf, stepsOf, type Step} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {isEngines} from '../steps/table.js';
 import {ALL_CAPABILITIES} from './capabilities.js';
-import {bridgedFolder, handedOn, initArgv, type Account} from './init.js';
+import {bridgedFolder, handedOn, initArgv} from './init.js';
 import {wholeBoxProfile} from './seccomp.js';
 
 /** What a task needs beside the plan. */
@@ -18,28 +19,31 @@ export interface TaskContext {
   facts: EngineFacts;
   kind: Engine['kind'];
   /** The caller's account, which the engine's processes have outside of the box where init takes no other. */
-  caller: Account;
+  caller: {uid: number; gid: number};
   /** Of this processor, as libseccomp calls them. */
   architectures: readonly string[];
   /** Whether something is at a path of the node: for what is bound if it is there. */
   exists: (path: string) => boolean;
+  node: EngineHost;
 }
 
+type Account = Omit<EngineTask['account'], 'capabilities'>;
+
 /** The engine's part of a plan. */
-export function taskOf(plan: Plan, {id, boxDirectory, facts, kind, caller, architectures, exists}: TaskContext): EngineTask {
+export function taskOf(plan: Plan, {id, boxDirectory, facts, kind, caller, architectures, exists, node}: TaskContext): EngineTask {
   const {engine, pattern} = plan;
   const user = stepOf(plan, 'network.user');
   const system = pattern.value === 'vm-lite';
-  const {uid, gid} = stepOf(plan, 'identity.take') ?? caller;
+  const {uid, gid, groups}: Account = stepOf(plan, 'identity.take') ?? {...caller, groups: []};
   return {
     id,
     pattern: pattern.value,
     engine: {path: engine.path ?? engine.name, version: engine.version, abilities: facts.abilities},
     steps: engineSteps(plan).map((step) => placed(step, boxDirectory)),
     box: boxDirectory,
-    init: {argv: initArgv(plan, kind, caller), descriptors: handedOn(plan), folder: kind === 'child' ? null : bridgedFolder(boxDirectory)},
+    init: {argv: initArgv(plan, kind), descriptors: handedOn(plan), folder: kind === 'child' ? null : bridgedFolder(boxDirectory)},
     // in a small machine init is the machine's root
-    account: system ? {uid: 0, gid: 0, capabilities: ALL_CAPABILITIES} : {uid, gid, capabilities: []},
+    account: system ? {uid: 0, gid: 0, groups: [], capabilities: ALL_CAPABILITIES} : {uid, gid, groups: keepsAccount(plan) ? groups : [], capabilities: []},
     ids: idsOf(plan, {uid, gid}),
     groups: groupPaths(plan, id),
     network: user === undefined ? null : {unshare: user.unshare},
@@ -47,6 +51,7 @@ export function taskOf(plan: Plan, {id, boxDirectory, facts, kind, caller, archi
     architectures,
     filter: filterOf(plan),
     exists,
+    node,
   };
 }
 

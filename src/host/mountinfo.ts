@@ -8,6 +8,8 @@ export interface Mount {
   root: string;
   point: string;
   options: string[];
+  /** Optional fields: how it propagates. */
+  tags: string[];
   type: string;
   source: string;
   superOptions: string[];
@@ -28,6 +30,7 @@ export function parseMountinfo(text: string): Mount[] {
       root: unescapeOctal(root),
       point: unescapeOctal(point),
       options: options.split(','),
+      tags: fields.slice(6, dash),
       type: fields[dash + 1] ?? '',
       source: unescapeOctal(fields[dash + 2] ?? ''),
       superOptions: (fields[dash + 3] ?? '').split(','),

@@ -118,7 +118,7 @@ function lackingNamespace(
 /** Why an engine cannot do a plan that was made for it: the first of its steps that it has no translator for; null: it can. */
 export function stepRefusal(engine: Engine, {steps}: Pick<Plan, 'steps'>): Reason | null {
   const unshare = steps.find(({op}) => op === 'view.unshare');
-  if (isDaemon(engine) && unshare !== undefined)
+  if (isBlind(engine) && unshare !== undefined)
     return `has a daemon, which does not see what is mounted for the box: ${unshare.because} (${unshare.op})`;
   for (const step of steps) {
     // enter makes what lies in another mount of the box
@@ -137,6 +137,9 @@ export const BRIDGE = 'bridge';
 
 /** Whether the engine's daemon starts init. */
 export const isDaemon = ({kind}: Pick<Engine, 'kind'>): boolean => kind !== 'child';
+
+/** Whether what starts init sees nothing of what enter mounts. */
+export const isBlind = ({kind}: Pick<Engine, 'kind'>): boolean => kind !== 'child' && kind.sees !== true;
 
 /** Whether enter keeps the wrapper's account for the engine: for a small machine, whose init is its root, and for a daemon's client. */
 export const keepsAccount = ({pattern, engine}: Pick<Plan, 'pattern' | 'engine'>): boolean =>

@@ -7,7 +7,7 @@ import {throughClosed} from './closed.js';
 import {isCovered, isPrivate} from './covered.js';
 import {planCredentials, type Credential} from './credentials.js';
 import type {CvmfsPlan} from './cvmfs.js';
-import {BRIDGE, isDaemon, isPrepared, isSetuid} from './engine.js';
+import {BRIDGE, isBlind, isDaemon, isPrepared, isSetuid} from './engine.js';
 import {planImage, type ImagePlan} from './image.js';
 import type {Inputs} from './inputs.js';
 import {sizeInMemory, type PlannedLimits} from './limits.js';
@@ -245,7 +245,7 @@ function sharedSteps({inputs, parts, choice, real, work, credentials, identity, 
  */
 function closedHere(inputs: Inputs): readonly string[] {
   const {facts, call} = inputs;
-  if (inputs.engine != null && isDaemon(inputs.engine.engine)) return [];
+  if (inputs.engine != null && isBlind(inputs.engine.engine)) return [];
   const user = facts.views?.user ?? facts.scratch.containers.user;
   if (user && (isSetuid(inputs) || !facts.namespaces.user.available)) return [];
   return (call.closed ?? []).filter((directory) => !isCovered(directory));

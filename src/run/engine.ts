@@ -1,8 +1,8 @@
 /** What an engine is given of a box: its files, its command line, and the accounts that are bound into a small machine. */
 
-import {writeFileSync} from 'node:fs';
-import type {Engine} from '@tare/contract';
-import {asTareError, TareError} from '../errors.js';
+import {existsSync, readFileSync, writeFileSync} from 'node:fs';
+import type {Engine, EngineHost} from '@tare/contract';
+import {asTareError, ifPossible, TareError} from '../errors.js';
 import {architecturesOf, isProcessor} from '../engine/bpf.js';
 import {bridgeArgv} from '../engine/init.js';
 import {taskOf, translate, type TaskContext} from '../engine/task.js';
@@ -12,6 +12,8 @@ import {inBox, stepOf, stepsOf} from '../plan/step.js';
 import {ACCOUNTS} from '../plan/system-mounts.js';
 import type {Prepared} from '../prepare/planned.js';
 import type {Plan} from '../schema/generated/plan-1.js';
+import type {Facts} from '../host/facts.js';
+import {mountOf, parseMountinfo} from '../host/mountinfo.js';
 import {runAbandonable} from '../host/abandon.js';
 import {provideAccounts} from './accounts.js';
 
@@ -51,6 +53,7 @@ export async function writeEngine(
       caller,
       architectures,
       exists: (path) => there.has(path),
+      node: hostOf(facts),
     });
     const launch = translate(engine, task);
     const mode = runsAsOther(plan) ? 0o644 : 0o600;
@@ -65,6 +68,16 @@ export async function writeEngine(
       cause: error,
     });
   }
+}
+
+/** The node as a daemon sees it, which has the mounts that this process has. */
+function hostOf({node: {hostname}, root: {directories, links}}: Facts): EngineHost {
+  const text = ifPossible(() => readFileSync('/proc/self/mountinfo', 'utf8')) ?? '';
+  const mounts = parseMountinfo(text);
+  const top = {directories, links};
+  const names = ['/etc/hosts', '/etc/hostname', '/etc/resolv.conf'].filter((path) => existsSync(path));
+  // in a group of peers, or behind one (proc_pid_mountinfo(5))
+  return {hostname, top, names, follows: (path) => mountOf(mounts, path)?.tags.some((tag) => /^(shared|master):/.test(tag)) === true};
 }
 
 /** The paths of the node that exist; some may lie on file systems that hang. The answers are numbers, since a name can have any characters. */

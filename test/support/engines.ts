@@ -1,9 +1,20 @@
 /** What an engine is told of a plan, without a node. */
 
-import type {EngineFacts, EngineLaunch} from '@tare/contract';
+import type {EngineFacts, EngineHost, EngineLaunch} from '@tare/contract';
 import {taskOf, translate, type TaskContext} from '../../src/engine/task.js';
 import type {Plan} from '../../src/schema/generated/plan-1.js';
 import {ENGINES} from '../../src/plugins.js';
+
+/** Its /home is followed: an automounter is at work there. */
+export const HOST: EngineHost = {
+  hostname: 'node1',
+  top: {
+    directories: ['/dev', '/etc', '/home', '/proc', '/run', '/srv', '/sys', '/tmp', '/usr', '/var'],
+    links: {'/bin': 'usr/bin', '/lib': '/usr/lib', '/vmlinuz': 'boot/vmlinuz-6.1'},
+  },
+  names: ['/etc/hosts', '/etc/resolv.conf'],
+  follows: (path) => path === '/home',
+};
 
 /** By the engine that the plan names. */
 export function launchOf(plan: Plan, context: Partial<Omit<TaskContext, 'facts'>> & {abilities?: readonly string[]} = {}): EngineLaunch {
@@ -19,6 +30,7 @@ export function launchOf(plan: Plan, context: Partial<Omit<TaskContext, 'facts'>
     caller: {uid: 1001, gid: 100},
     architectures: ['SCMP_ARCH_X86_64'],
     exists: () => true,
+    node: HOST,
   };
   return translate(engine, taskOf(plan, {...common, ...more, facts}));
 }

@@ -11,8 +11,9 @@ import {ENGINES} from '../../../src/plugins.js';
 import {describeSite} from '../../support/describe-site.js';
 import {BUSYBOX, busyboxImage} from '../../support/machine.js';
 import {hasGroups, kernelSince} from '../../support/groups.js';
+import {Dockerd} from '../../support/dockerd.js';
 import {need, needKernel} from '../../support/need.js';
-import {below, bin, ending, installed, isRoot, payload, program, send, until} from '../../support/tare.js';
+import {below, bin, ending, installed, isRoot, payload, processes, program, send, until} from '../../support/tare.js';
 
 const sh = (script: string): string[] => ['--', '/bin/sh', '-c', script];
 const claims = (pattern: EnginePattern) => ENGINES.filter(({patterns}) => patterns[pattern] === true);
@@ -20,15 +21,23 @@ const isHere = (places: readonly string[]): boolean => places.some((place) => ex
 const bytes = (count: number): Buffer => Buffer.from(Array.from({length: count}, (_, index) => (index * 7919 + (index >> 8)) & 0xff));
 const digest = (text: Buffer): string => createHash('sha256').update(text).digest('hex');
 
-// what has a daemon has tests of its own
-for (const {name, program: sought} of claims('ulimit++').filter(({kind}) => kind === 'child'))
+// libvirt’s are in libvirt.test.ts, beside what becomes of them without its daemon
+for (const {name, program: sought} of claims('ulimit++').filter((engine) => engine.name !== 'libvirt'))
   describeSite(`a box by ${name}, %s`, {}, (site, role) => {
     const policy = {engines: [name]};
     const run = (argv: readonly string[], more: object = {}) => site.run(['--engine', name, ...argv], {policy, ...more});
+    let daemon: Dockerd | null = null;
 
-    before(function () {
+    before(async function () {
       needKernel(this, name === 'bubblewrap' || kernelSince(5, 12), `${name} needs Linux 5.12 for a box`);
       need(this, isHere(sought.places), `${name} is not installed`);
+      if (name !== 'docker') return;
+      needKernel(this, role === 'root', 'docker is used by root only');
+      daemon = await Dockerd.start(site.directory);
+      need(this, daemon !== null, 'another daemon of Docker is here, or dockerd is not installed');
+    });
+    after(async () => {
+      await daemon?.stop();
     });
 
     it('is named in the record, and ends as its payload does: by a code, by a signal, or not executed', async () => {
@@ -147,13 +156,14 @@ for (const {name, program: sought} of claims('ulimit++').filter(({kind}) => kind
 
     it('nothing of it is left when engine, shim and supervisor are killed', async () => {
       const file = site.policy(policy);
-      const child = site.start(['run', '--policy', file, ...sh('echo ready; while :; do sleep 0.1; done')]);
+      const child = site.start(['run', '--policy', file, ...sh(`: ${site.directory}; echo ready; while :; do sleep 0.1; done`)]);
       const over = ending(child);
       await once(child.stdout!, 'data');
       const engine = below(child.pid ?? 0).filter(({argv}) => sought.places.includes(argv[0] ?? ''));
       expect(engine).to.not.be.empty;
-      const inside = below(child.pid ?? 0)
-        .filter(({argv}) => argv[0] === '/bin/sh')
+      // what a daemon starts is not below the wrapper
+      const inside = processes()
+        .filter(({argv}) => argv[0] === '/bin/sh' && argv[2]?.startsWith(`: ${site.directory};`) === true)
         .map(({pid}) => pid);
       expect(inside).to.not.be.empty;
       for (const one of below(child.pid ?? 0)) send(one.pid, 'SIGKILL');
@@ -198,7 +208,7 @@ describeSite('engines of the policy, %s', {}, (site) => {
 // in a mount namespace of its own
 describeSite('an engine that fails to build the box, %s', {roles: isRoot ? ['root'] : []}, (site) => {
   it('is followed by the next one of the policy', async function () {
-    const first = claims('ulimit++').find(({name, kind, program: {places}}) => name !== 'bubblewrap' && kind === 'child' && isHere(places));
+    const first = claims('ulimit++').find(({name, program: {places}}) => name !== 'bubblewrap' && isHere(places));
     needKernel(this, kernelSince(5, 12), 'the second engine needs Linux 5.12');
     need(this, first !== undefined, 'no second engine is installed');
     const broken = join(site.directory, 'broken');

@@ -96,6 +96,8 @@ export const CRUN: EngineFacts = {
   how: 'a test',
 };
 export const RUNC: EngineFacts = {...CRUN, name: 'runc', path: '/usr/bin/runc', version: '1.3.0'};
+export const PODMAN: EngineFacts = {...CRUN, name: 'podman', path: '/usr/bin/podman', version: '5.4.2'};
+export const DOCKER: EngineFacts = {...CRUN, name: 'docker', path: '/usr/bin/docker', version: '26.1.5', abilities: []};
 
 export function facts(change: Partial<Facts> = {}): Facts {
   return {
