@@ -42,12 +42,7 @@ export function domainOf(task: EngineTask, parts: readonly Part[]): string {
     ...indented(['<type>exe</type>', `<init>${xmlText(init)}</init>`, ...words.map((word) => `<initarg>${xmlText(word)}</initarg>`)]),
     '  </os>',
     '  <features>',
-    ...indented([
-      ...features,
-      '<capabilities policy="deny">',
-      ...CAPABILITIES.map((name) => `  <${name} state="on"/>`),
-      '</capabilities>',
-    ]),
+    ...indented([...features, '<capabilities policy="deny">', ...CAPABILITIES.map((name) => `  <${name} state="on"/>`), '</capabilities>']),
     '  </features>',
     '  <on_reboot>destroy</on_reboot>',
     '  <devices>',

@@ -1,8 +1,9 @@
 /** libvirt's daemon for tests, in mounts of its own, so that nothing of its state stays on the node but its sockets while it runs. */
 
 import {spawn, type ChildProcess} from 'node:child_process';
-import {existsSync, mkdirSync, rmdirSync, rmSync, writeFileSync} from 'node:fs';
+import {existsSync, mkdtempSync, readdirSync, rmdirSync, rmSync, writeFileSync} from 'node:fs';
 import {connect} from 'node:net';
+import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {program, send, until} from './tare.js';
 
@@ -50,28 +51,27 @@ async function untilAnswers(wanted: boolean, child: ChildProcess | null, seconds
   throw new Error(`waited ${String(seconds)} s for a libvirtd that ${wanted ? 'answers' : 'ends'}`);
 }
 
+/** The groups in which libvirt makes those of its boxes. */
+const groups = (): string[] => ['', ...readdirSync('/sys/fs/cgroup')].map((name) => join('/sys/fs/cgroup', name, 'machine'));
+
 /** A libvirtd that runs. */
 export class Libvirtd {
   private readonly folder: string;
   private child: ChildProcess | null = null;
   private readonly made: readonly string[];
 
-  private constructor(folder: string) {
-    this.folder = folder;
-    this.made = [RUN, OLD_ROOT].filter((path) => !existsSync(path));
+  private constructor() {
+    // not below a site's folder, in which no process is to be left after each test
+    this.folder = mkdtempSync(join(tmpdir(), 'libvirtd-'));
+    this.made = [RUN, OLD_ROOT, ...groups()].filter((path) => !existsSync(path));
   }
 
-  /** Starts one when none runs, also none of another test. @param folder for its configuration and log; it is made */
-  static async start(folder: string): Promise<Libvirtd> {
+  /** Starts one when none runs, also none of another test. */
+  static async start(): Promise<Libvirtd> {
     await untilAnswers(false, null, 300);
-    mkdirSync(folder, {recursive: true});
-    const daemon = new Libvirtd(folder);
+    const daemon = new Libvirtd();
     await daemon.again();
     return daemon;
-  }
-
-  get pid(): number {
-    return this.child?.pid ?? 0;
   }
 
   /** Once more, when it has been killed. */
@@ -95,7 +95,7 @@ export class Libvirtd {
   async stop(): Promise<void> {
     await this.end('SIGTERM');
     if (this.made.includes(RUN)) rmSync(RUN, {recursive: true, force: true});
-    if (this.made.includes(OLD_ROOT) && existsSync(OLD_ROOT)) rmdirSync(OLD_ROOT);
+    for (const path of this.made) if (path !== RUN && existsSync(path)) rmdirSync(path);
     rmSync(this.folder, {recursive: true, force: true});
   }
 }

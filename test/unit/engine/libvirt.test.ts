@@ -63,7 +63,9 @@ describe('a box by libvirt', () => {
     expect(words(of({op: 'hostname.set', hostname: 'wn1-a', because}))).to.deep.equal(always('hostname', 'wn1-a'));
     expect(words(of({op: 'mount.proc', destination: '/proc', because}))).to.deep.equal(always('uncover', '/proc/meminfo'));
     expect(words(of({op: 'mount.dev', destination: '/dev', because}))).to.deep.equal(always());
-    expect(words(of({op: 'mount.dev', destination: '/dev', queues: '/dev/mqueue', because}))).to.deep.equal(always('queues', '/dev/mqueue'));
+    expect(words(of({op: 'mount.dev', destination: '/dev', queues: '/dev/mqueue', because}))).to.deep.equal(
+      always('queues', '/dev/mqueue'),
+    );
     for (const step of [
       {op: 'mount.sys', destination: '/sys', because},
       {op: 'privileges.drop', noNewPrivs: true, capabilities: 'none', because},
@@ -108,7 +110,9 @@ describe('a box by libvirt', () => {
   it('what is read-only at last is so when nothing has to be made there any more', () => {
     const list = words(boxed());
     const first = list.indexOf('readOnly');
-    expect(list.slice(first).filter((_, index) => index % 2 === 0)).to.satisfy((rest: string[]) => rest.every((word) => word === 'readOnly'));
+    expect(list.slice(first).filter((_, index) => index % 2 === 0)).to.satisfy((rest: string[]) =>
+      rest.every((word) => word === 'readOnly'),
+    );
     expect(list.slice(first)).to.include.members(['/dev', '/run']);
     expect(list.slice(0, first)).to.include.members(['/dev/shm', '1777', '/run', '0755', '/proc/meminfo', '/dev/.tare']);
   });
