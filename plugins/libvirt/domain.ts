@@ -14,16 +14,17 @@ const GROUPS = '/sys/fs/cgroup';
 /** The name of the domain. */
 export const nameOf = ({id}: Pick<EngineTask, 'id'>): string => `tare-${id}`;
 
-/** What init does first and at last, whatever the steps are. */
-const LEFT: readonly Part[] = [{init: ['uncover', GROUPS]}];
+/** What init does first and at last, whatever the steps are: libvirt calls the host as the domain. */
+const leftBy = ({node: {hostname}}: EngineTask): Part[] => [{init: ['hostname', hostname]}, {init: ['uncover', GROUPS]}];
 const HIDDEN: Part = {init: ['uncover', PLACE]};
 
 /** The argv of process 1: it connects, does what libvirt has left to it, takes the account, and is init. */
-function initOf({init, account: {uid, gid, groups}}: EngineTask, parts: readonly Part[]): readonly string[] {
+function initOf(task: EngineTask, parts: readonly Part[]): readonly string[] {
+  const {uid, gid, groups} = task.account;
   const isReadOnly = (part: Part): boolean => 'init' in part && part.init[0] === 'readOnly';
-  const inOrder = [...LEFT, ...parts.filter((part) => !isReadOnly(part)), HIDDEN, ...parts.filter(isReadOnly)];
+  const inOrder = [...leftBy(task), ...parts.filter((part) => !isReadOnly(part)), HIDDEN, ...parts.filter(isReadOnly)];
   const account = `${String(uid)} ${String(gid)} ${groups.join(',')}`;
-  return [...init.argv, account, ...inOrder.flatMap((part) => ('init' in part ? part.init : []))];
+  return [...task.init.argv, account, ...inOrder.flatMap((part) => ('init' in part ? part.init : []))];
 }
 
 /** @throws Error for a text that XML cannot hold, and without a folder to connect by */

@@ -1,6 +1,5 @@
 /** Texts of XML 1.0. */
 
-// eslint-disable-next-line no-control-regex -- these are the characters that XML cannot hold
 const NOT_HELD = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]|\p{Cs}/u;
 
 /**

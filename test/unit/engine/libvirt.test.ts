@@ -38,7 +38,7 @@ const words = (made: Plan): string[] => [...domain(made).matchAll(/<initarg>(.*)
 const mounted = (source: string, readOnly: boolean, target = '/d'): string =>
   `<filesystem type="mount"><source dir="${source}"/><target dir="${target}"/>${readOnly ? '<readonly/>' : ''}</filesystem>`;
 /** What init does in any box. */
-const always = (...more: string[]): string[] => ['uncover', '/sys/fs/cgroup', ...more, 'uncover', '/dev/.tare'];
+const always = (...more: string[]): string[] => ['hostname', 'node1', 'uncover', '/sys/fs/cgroup', ...more, 'uncover', '/dev/.tare'];
 
 describe('a box by libvirt', () => {
   it('each step becomes elements of the domain, in their order, or what init does', () => {
