@@ -1,8 +1,9 @@
 /** libvirt's LXC driver: its client tells its daemon of a domain, and ends; the domain is there until its init ends. */
 
-import type {Engine, EngineNode} from '@tare/contract';
+import type {Engine, EngineNode, EngineTask} from '@tare/contract';
 import {domainOf} from './domain.js';
 import {PLACE, STEPS, type Part} from './parts.js';
+import {waysOf} from './ways.js';
 
 const FOLDER = 'domain';
 const FILE = 'domain.xml';
@@ -13,6 +14,22 @@ const NO_IMAGES = 'does not see what is mounted for a small machine before it st
 function obstacle({uid, userProgram}: EngineNode): string | null {
   if (uid !== 0) return 'builds boxes for root’s wrappers only';
   return userProgram ? 'makes a network that no program of the user’s can enter' : null;
+}
+
+/** Makes directories as the box's account, then it is the client. Its arguments: uid, gid, the number of directories, these, and the client. */
+const SCRIPT = `uid=$1 gid=$2 count=$3
+shift 3
+while [ "$count" -gt 0 ]; do
+setpriv --reuid "$uid" --regid "$gid" --clear-groups mkdir -p -- "$1" || exit 125
+shift
+count=$((count - 1))
+done
+exec "$@"`;
+
+function argvOf({engine: {path}, box, account: {uid, gid}, ...task}: EngineTask): string[] {
+  const client = [path, '--quiet', '--connect', 'lxc:///system', 'create', '--file', `${box}/${FOLDER}/${FILE}`];
+  const ways = waysOf({...task, box});
+  return ways.length === 0 ? client : ['/bin/sh', '-c', SCRIPT, 'libvirt', ...[uid, gid, ways.length].map(String), ...ways, ...client];
 }
 
 /** libvirt, LXC driver. */
@@ -38,7 +55,7 @@ export const engine: Engine<readonly Part[]> = {
   obstacle,
   translate: (task, parts) => ({
     files: [{folder: FOLDER, name: FILE, text: domainOf(task, parts.flat())}],
-    argv: [task.engine.path, '--quiet', '--connect', 'lxc:///system', 'create', '--file', `${task.box}/${FOLDER}/${FILE}`],
+    argv: argvOf(task),
   }),
   words: {
     about: 'has libvirt’s daemon build boxes with its LXC driver, for root’s wrappers',

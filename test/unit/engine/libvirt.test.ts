@@ -4,6 +4,7 @@ import {expect} from 'chai';
 import type {EngineFacts} from '@tare/contract';
 import {domainOf} from '../../../plugins/libvirt/domain.js';
 import {engine} from '../../../plugins/libvirt/engine.js';
+import {waysOf} from '../../../plugins/libvirt/ways.js';
 import {xmlText} from '../../../plugins/libvirt/xml.js';
 import {rightsStrings} from '../../../src/engine/launch.js';
 import {stepRefusal} from '../../../src/plan/engine.js';
@@ -134,6 +135,19 @@ describe('a box by libvirt', () => {
     expect(engine.obstacle(node)).to.equal(null);
     expect(engine.obstacle({...node, uid: 1})).to.match(/root/);
     expect(engine.obstacle({...node, userProgram: true})).to.match(/no program of the user/);
+  });
+
+  it('ways to what is mounted below the private /tmp are made as the account that removes them', () => {
+    const at = (source: string, destination: string) =>
+      ({op: 'mount.bind', source, destination, options: ['rw'], optional: false, because}) as const;
+    const ways = (...steps: ReturnType<typeof at>[]): string[] =>
+      waysOf({box: '/b', steps: [at('/', '/'), at('/b/tmp', '/tmp'), ...steps]});
+    expect(ways(at('/tmp/x/y/work', '/tmp/x/y/work'), at('/tmp/x/y/v', '/tmp/x/y/v'))).to.deep.equal(['/b/tmp/x/y']);
+    expect(ways(at('/tmp/proxy', '/tmp/proxy'), at('/c', '/c'), at('/d', '/c/d/e'))).to.deep.equal([]);
+    expect(ways(at('/w', '/tmp/w'), at('/v', '/tmp/w/v/u'))).to.deep.equal([]);
+    const made = of(at('/b/tmp', '/tmp') as unknown as Step, at('/tmp/x/work', '/tmp/x/work') as unknown as Step);
+    const {argv} = launchOf(made);
+    expect(argv.slice(3, 9)).to.deep.equal(['libvirt', String(USER.uid), String(USER.gid), '1', '/b/tmp/x', '/usr/bin/virsh']);
   });
 
   it('what XML cannot hold is an error, and what it would change a reference', () => {
