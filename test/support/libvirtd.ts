@@ -54,6 +54,13 @@ async function untilAnswers(wanted: boolean, child: ChildProcess | null, seconds
 /** The groups in which libvirt makes those of its boxes. */
 const groups = (): string[] => ['', ...readdirSync('/sys/fs/cgroup')].map((name) => join('/sys/fs/cgroup', name, 'machine'));
 
+/** With the groups of boxes below it, which stay where libvirt's own process of a box was killed. */
+function removeEmpty(path: string): void {
+  if (!existsSync(path)) return;
+  for (const entry of readdirSync(path, {withFileTypes: true})) if (entry.isDirectory()) removeEmpty(join(path, entry.name));
+  rmdirSync(path);
+}
+
 /** A libvirtd that runs. */
 export class Libvirtd {
   private readonly folder: string;
@@ -95,7 +102,7 @@ export class Libvirtd {
   async stop(): Promise<void> {
     await this.end('SIGTERM');
     if (this.made.includes(RUN)) rmSync(RUN, {recursive: true, force: true});
-    for (const path of this.made) if (path !== RUN && existsSync(path)) rmdirSync(path);
+    for (const path of this.made) if (path !== RUN) removeEmpty(path);
     rmSync(this.folder, {recursive: true, force: true});
   }
 }
