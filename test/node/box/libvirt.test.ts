@@ -78,7 +78,7 @@ describeSite('a box by libvirt, %s', {roles: isRoot ? ['root'] : [], timeout: 12
       'for d in / /etc /usr /var /run /sys /dev; do touch $d/x 2>/dev/null && echo $d; done',
       'echo mine >/tmp/mine && cat /tmp/mine && echo null >/dev/null && test -c /dev/zero && test -d /dev/shm && test -e /dev/ptmx && echo devices',
       `ls ${join(site.directory, 'state')} ${join(site.directory, 'spool')} ${join(site.directory, 'scratch')} 2>/dev/null`,
-      'ls /run/libvirt /dev/.tare /sys/fs/cgroup 2>/dev/null | grep -v :',
+      'ls /run/libvirt /dev/.tare /sys/fs/cgroup 2>/dev/null | grep -v : | grep .',
       'grep -c meminfo /proc/self/mountinfo',
       'stat -c %a /run /dev/shm /tmp',
       'true',
