@@ -8,7 +8,7 @@ import {waysOf} from '../../../plugins/libvirt/ways.js';
 import {xmlText} from '../../../plugins/libvirt/xml.js';
 import {rightsStrings} from '../../../src/engine/launch.js';
 import {stepRefusal} from '../../../src/plan/engine.js';
-import {stepsOf, type Step} from '../../../src/plan/step.js';
+import {stepsOf, type Step, type StepOf} from '../../../src/plan/step.js';
 import type {Plan} from '../../../src/schema/generated/plan-1.js';
 import {launchOf} from '../../support/engines.js';
 import {asUser, CONTAINERS, facts, plan, ROOT, USER, WORK, type Parts} from '../plan/build.js';
@@ -138,14 +138,15 @@ describe('a box by libvirt', () => {
   });
 
   it('ways to what is mounted below the private /tmp are made as the account that removes them', () => {
-    const at = (source: string, destination: string) =>
-      ({op: 'mount.bind', source, destination, options: ['rw'], optional: false, because}) as const;
+    const at = (source: string, destination: string): StepOf<'mount.bind'> => {
+      return {op: 'mount.bind', source, destination, options: ['rw'], optional: false, because};
+    };
     const ways = (...steps: ReturnType<typeof at>[]): string[] =>
       waysOf({box: '/b', steps: [at('/', '/'), at('/b/tmp', '/tmp'), ...steps]});
     expect(ways(at('/tmp/x/y/work', '/tmp/x/y/work'), at('/tmp/x/y/v', '/tmp/x/y/v'))).to.deep.equal(['/b/tmp/x/y']);
     expect(ways(at('/tmp/proxy', '/tmp/proxy'), at('/c', '/c'), at('/d', '/c/d/e'))).to.deep.equal([]);
     expect(ways(at('/w', '/tmp/w'), at('/v', '/tmp/w/v/u'))).to.deep.equal([]);
-    const made = of(at('/b/tmp', '/tmp') as unknown as Step, at('/tmp/x/work', '/tmp/x/work') as unknown as Step);
+    const made = of(at('/b/tmp', '/tmp'), at('/tmp/x/work', '/tmp/x/work'));
     const {argv} = launchOf(made);
     expect(argv.slice(3, 9)).to.deep.equal(['libvirt', String(USER.uid), String(USER.gid), '1', '/b/tmp/x', '/usr/bin/virsh']);
   });
