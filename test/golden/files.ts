@@ -17,6 +17,7 @@ export const WHOLE: readonly string[] = [
   'debian12-v2-user-session.surroundings.nested',
   'debian13-none.pilot.builtin',
   'debian13-v1root.engine.docker',
+  'debian13-v1root.engine.libvirt',
   'el9-v2-condor24.engine.podman',
   'el9-v2-condor24.machine.systemd',
   'el9-v2-condor24.repositories.mounted',
