@@ -110,7 +110,7 @@ static void make_folder(const char *folder)
 }
 
 /* Starts the client with the signal mask that the bridge was started with. Nothing but 0 to 2 is handed on to it. */
-static pid_t start_client(char **argv, char **environment, sigmask mask)
+static pid_t run_client(char **argv, char **environment, sigmask mask)
 {
 	pid_t child = fork();
 
@@ -245,7 +245,7 @@ static void end_with_client(struct bridge *bridge)
 		_exit(bridge->status);
 }
 
-static _Noreturn void give_up(const struct bridge *bridge, const char *why)
+static _Noreturn void stop_waiting(const struct bridge *bridge, const char *why)
 {
 	if (bridge->client)
 		kill(bridge->client, SIGKILL);
@@ -267,13 +267,13 @@ static void look(struct bridge *bridge)
 	if (poll(ready, 4, left && bridge->init_ended < 0 ? LOOK_SOON_MS : LOOK_MS) < 0)
 		usleep(LOOK_MS * 20);
 	if (bridge->listening >= 0 && ready[2].revents & (POLLHUP | POLLERR))
-		give_up(bridge, "tare-bridge: the shim is gone");
+		stop_waiting(bridge, "tare-bridge: the shim is gone");
 	if (bridge->listening >= 0 && ready[1].revents & POLLIN)
 		answer(bridge);
 	if (bridge->listening < 0)
 		return;
 	if (monotonic_us() - bridge->since > (left ? SOON_US : PATIENCE_US))
-		give_up(bridge, left ? "the daemon says that it has started the box, and nothing has connected from there within 10 s"
+		stop_waiting(bridge, left ? "the daemon says that it has started the box, and nothing has connected from there within 10 s"
 				     : "the daemon has not started the box within 120 s");
 }
 
@@ -322,7 +322,7 @@ _Noreturn void bridge_main(int argc, char **argv)
 	make_folder(argv[2]);
 	bridge.listening = listen_in_folder();
 	bridge.since = monotonic_us();
-	bridge.client = start_client(client, environment, mask);
+	bridge.client = run_client(client, environment, mask);
 	for (;;) {
 		look(&bridge);
 		end_with_client(&bridge);

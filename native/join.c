@@ -12,15 +12,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <linux/keyctl.h>
 #include <linux/nsfs.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -88,8 +92,78 @@ static int owner_of(const int *fds)
 	return -1;
 }
 
+/* The account of a process as its status has it (proc_pid_status(5)); of groups no more than there is room for. */
+struct account {
+	uid_t uid;
+	gid_t gid;
+	gid_t groups[512];
+	size_t count;
+};
+
+/* The number behind a tabulator or a blank, from `*at` on. False: there is none. */
+static bool next_number(const char **at, unsigned long *number)
+{
+	char *end;
+
+	*number = strtoul(*at, &end, 10);
+	if (end == *at)
+		return false;
+	*at = end;
+	return true;
+}
+
+/* What is found in one line of the status. */
+static void take_line(struct account *account, const char *line)
+{
+	unsigned long number;
+	const char *at = strchr(line, ':');
+
+	if (!at)
+		return;
+	at++;
+	if (!strncmp(line, "Uid:", 4) && next_number(&at, &number))
+		account->uid = (uid_t)number;
+	if (!strncmp(line, "Gid:", 4) && next_number(&at, &number))
+		account->gid = (gid_t)number;
+	if (!strncmp(line, "Groups:", 7))
+		while (account->count < sizeof account->groups / sizeof *account->groups && next_number(&at, &number))
+			account->groups[account->count++] = (gid_t)number;
+}
+
+static void read_account(struct account *account, const char *pid)
+{
+	char *path = xprintf("/proc/%s/status", pid), line[8192];
+	FILE *file = fopen(path, "re");
+
+	if (!file)
+		die("%s: %s", path, strerror(errno));
+	free(path);
+	while (fgets(line, sizeof line, file))
+		take_line(account, line);
+	fclose(file);
+}
+
+/* Root has no id in a small machine with ids of its own, and would have no rights there after the next exec: it becomes root there. A box that
+ * another program of root's made has no root: there it becomes what init is, and keeps its rights until it executes something. It
+ * leaves root's session keyring (identity.c); a kernel may have no keys, and a container may not use them. */
+static void become_known(const struct account *init)
+{
+	if (setresgid(0, 0, 0) == 0 && setresuid(0, 0, 0) == 0)
+		return;
+	if (errno != EINVAL)
+		fail_to_enter(KINDS[USER].name);
+	long keyring = syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
+	if (keyring < 0 && errno != ENOSYS && errno != EPERM)
+		fail_to_enter(KINDS[USER].name);
+	if (keyring >= 0) /* the possessor may use it in any case */
+		syscall(SYS_keyctl, KEYCTL_CHOWN, keyring, init->uid, init->gid);
+	if (setgroups(init->count, init->groups) || setresgid(init->gid, init->gid, init->gid) ||
+	    setresuid(init->uid, init->uid, init->uid))
+		fail_to_enter(KINDS[USER].name);
+}
+
 /* Enters the namespaces in the order that the top of this file explains. Dies on an error. */
-static void enter_all(const int *fds)
+static void enter_all(const int *fds, const struct account *init)
 {
 	int own = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC), inner = fds[USER], outer = owner_of(fds);
 	bool root = geteuid() == 0;
@@ -101,9 +175,8 @@ static void enter_all(const int *fds)
 		enter(outer, USER);
 	if (is_first)
 		enter(inner, USER);
-	/* root has no id in a small machine with ids of its own, and would have no rights there after the next exec */
-	if (root && geteuid() != 0 && (setresgid(0, 0, 0) || setresuid(0, 0, 0)))
-		fail_to_enter(KINDS[USER].name);
+	if (root && geteuid() != 0)
+		become_known(init);
 	for (size_t i = 0; i < USER; i++)
 		if (fds[i] >= 0)
 			enter(fds[i], i);
@@ -148,14 +221,16 @@ static _Noreturn void become_init(const char *control)
 
 _Noreturn void join_main(int argc, char **argv)
 {
+	static struct account init = { .uid = (uid_t)-1, .gid = (gid_t)-1 };
 	int fds[COUNT];
 	long pid;
 
 	prctl(PR_SET_DUMPABLE, 0);
 	if (argc < 5 || !parse_number(argv[2], 1, 1L << 30, &pid))
 		_exit(EXIT_WRAPPER);
+	read_account(&init, argv[2]);
 	open_all(argv[2], argv[3], fds);
-	enter_all(fds);
+	enter_all(fds, &init);
 	if (fds[PID] >= 0)
 		become_child();
 	if (is_init(argc, argv))

@@ -46,8 +46,9 @@ export interface Engine<Part = unknown> {
    * client has the wrapper's account; the engine gives init the box's. Init is moved into the job's control groups as soon as it is there. `sees`: what
    * starts init has the mounts of its client, since it was started by that; a daemon sees nothing of what enter mounts for a box. Words
    * behind `EngineTask.init.argv` have init take the account itself, after it has done what the daemon cannot (native/README.md, Tools, `tare-connect`).
+   * `keeps`: the daemon keeps a container `tare-ID`, which the program removes by `rm --force tare-ID`, as Docker's does.
    */
-  kind: 'child' | {daemon: string; sees?: true};
+  kind: 'child' | {daemon: string; sees?: true; keeps?: 'container'};
   /** Whose boxes have a user namespace that it makes itself: those of all, those of accounts other than root, or none. */
   userNamespace: 'all' | 'accounts' | 'none';
   program: EngineProgram;

@@ -5,7 +5,7 @@
 
 import type {Engine, EngineNode, EngineTask} from '@tare/contract';
 import {mountOption} from './quote.js';
-import {optionOf, STEPS, visible, type Part} from './steps.js';
+import {optionOf, STEPS, visible, waysTo, type Part} from './steps.js';
 
 /** In the box: its /dev is a file system of its own. */
 const PLACE = '/dev/.tare';
@@ -19,8 +19,18 @@ const IMAGE = 'tare-empty:1';
 /** Docker replaces these by its own, unless something else is mounted there. */
 const NAMES = ['/etc/hosts', '/etc/hostname', '/etc/resolv.conf'];
 
-/** Makes the image where it is not there: an archive without files is 1024 bytes of zero (tar(5)). Then it is `docker run` itself. */
-const SCRIPT = `"$1" image inspect ${IMAGE} >/dev/null 2>&1 ||
+/**
+ * Makes directories as the box's account, and the image where it is not there: an archive without files is 1024 bytes of zero (tar(5)). Then it is
+ * `docker run` itself. Its arguments: uid, gid, the number of directories, these, and what is run.
+ */
+const SCRIPT = `uid=$1 gid=$2 count=$3
+shift 3
+while [ "$count" -gt 0 ]; do
+setpriv --reuid "$uid" --regid "$gid" --clear-groups mkdir -p -- "$1" || exit 125
+shift
+count=$((count - 1))
+done
+"$1" image inspect ${IMAGE} >/dev/null 2>&1 ||
 head -c 1024 /dev/zero | "$1" import - ${IMAGE} >/dev/null || exit 125
 exec "$@"`;
 
@@ -66,7 +76,7 @@ function argvOf(task: EngineTask, parts: readonly Part[]): string[] {
 /** Docker, whose daemon is root's. */
 export const engine: Engine<readonly Part[]> = {
   name: 'docker',
-  kind: {daemon: PLACE},
+  kind: {daemon: PLACE, keeps: 'container'},
   userNamespace: 'none',
   program: {
     places: ['/usr/bin/docker', '/usr/local/bin/docker'],
@@ -86,8 +96,14 @@ export const engine: Engine<readonly Part[]> = {
   obstacle,
   translate: (task, parts) => {
     const home = `${task.box}/${CONFIGURATION}`;
-    const argv = argvOf(task, parts.flat());
-    return {files: [], argv: ['/bin/sh', '-c', SCRIPT, 'docker', ...argv], environment: {DOCKER_CONFIG: home, HOME: home}};
+    const {uid, gid} = task.account;
+    const ways = waysTo(visible(parts.flat()), task.box);
+    const before = [uid, gid, ways.length].map(String);
+    return {
+      files: [],
+      argv: ['/bin/sh', '-c', SCRIPT, 'docker', ...before, ...ways, ...argvOf(task, parts.flat())],
+      environment: {DOCKER_CONFIG: home, HOME: home},
+    };
   },
   words: {
     about: 'has its daemon run containers; the daemon has to be there',

@@ -71,7 +71,7 @@ export const STEPS: EngineSteps<readonly Part[]> = {
 
 const isBelow = (path: string, place: string): boolean => path === place || path.startsWith(`${place}/`);
 
-/** Mounts in the order of the plan, as those that are left when they are made in the order of their depth: what a later one covers is not made at all. */
+/** Mounts in the order of the plan, as those that are left when they are made in the order of their depth: what a later one covers is not made at all. @throws Error for what is no mount */
 export function visible(parts: readonly Part[]): (Bind | Memory)[] {
   let left: (Bind | Memory)[] = [];
   for (const part of parts) {
@@ -87,7 +87,21 @@ export function visible(parts: readonly Part[]): (Bind | Memory)[] {
   return left;
 }
 
-/** The option that makes a mount. */
+/**
+ * Directories in the box's own folder that mounts below its private ones need, such as one below /tmp: Docker would make them as root, and the box's
+ * account, which removes what it has written, could not.
+ */
+export function waysTo(mounts: readonly (Bind | Memory)[], box: string): string[] {
+  const ways = mounts.flatMap(({at}) => {
+    const holder = mounts.filter((other) => other.at !== at && isBelow(at, other.at)).sort((a, b) => b.at.length - a.at.length)[0];
+    if (holder === undefined || !('source' in holder) || !isBelow(holder.source, box)) return [];
+    const way = at.slice(holder.at.length, at.lastIndexOf('/'));
+    return way === '' ? [] : [holder.source + way];
+  });
+  return [...new Set(ways)];
+}
+
+/** The option that makes a mount. @throws Error for a path that it cannot say */
 export function optionOf(mount: Bind | Memory): string[] {
   if ('mode' in mount) {
     const {at, mode, sizeBytes, readOnly} = mount;

@@ -50,12 +50,15 @@ function payloadStrings(plan: Plan): string[] {
   return [...whose, launchKey.capabilities('0'), launchKey.noNewPrivileges()];
 }
 
+/** Whether what joins the box has init's account as it enters the box's user namespace, which has no other (native/join.c). */
+const becomesInit = (plan: Plan): boolean => !isSystem(plan) && stepOf(plan, 'namespace.unshare')?.namespaces.includes('user') === true;
+
 /**
  * What a command that joins the box has no more rights by than the payload; a session, which is run as it was called, has nothing else.
  * The engine sets no_new_privs for what it starts, and a command that joins afterwards has to be told.
  */
 export function rightsStrings(plan: Plan): string[] {
-  if (keepsAccount(plan)) return payloadStrings(plan);
+  if (keepsAccount(plan) && !becomesInit(plan)) return payloadStrings(plan);
   return plan.engine.name === 'none' ? [] : [launchKey.noNewPrivileges()];
 }
 

@@ -1,6 +1,16 @@
 /** What an engine is to do of a plan: its steps with the paths of this node, and what it starts. Pure. */
 
-import type {Engine, EngineFacts, EngineFilter, EngineHost, EngineIds, EngineLaunch, EngineStep, EngineSteps, EngineTask} from '@tare/contract';
+import type {
+  Engine,
+  EngineFacts,
+  EngineFilter,
+  EngineHost,
+  EngineIds,
+  EngineLaunch,
+  EngineStep,
+  EngineSteps,
+  EngineTask,
+} from '@tare/contract';
 import {TareError} from '../errors.js';
 import {keepsAccount} from '../plan/engine.js';
 import {inBox, stepOf, stepsOf, type Step} from '../plan/step.js';
@@ -43,7 +53,9 @@ export function taskOf(plan: Plan, {id, boxDirectory, facts, kind, caller, archi
     box: boxDirectory,
     init: {argv: initArgv(plan, kind), descriptors: handedOn(plan), folder: kind === 'child' ? null : bridgedFolder(boxDirectory)},
     // in a small machine init is the machine's root
-    account: system ? {uid: 0, gid: 0, groups: [], capabilities: ALL_CAPABILITIES} : {uid, gid, groups: keepsAccount(plan) ? groups : [], capabilities: []},
+    account: system
+      ? {uid: 0, gid: 0, groups: [], capabilities: ALL_CAPABILITIES}
+      : {uid, gid, groups: keepsAccount(plan) ? groups : [], capabilities: []},
     ids: idsOf(plan, {uid, gid}),
     groups: groupPaths(plan, id),
     network: user === undefined ? null : {unshare: user.unshare},

@@ -47,7 +47,8 @@ export function runs(path: string, args: readonly string[]): boolean | null {
 const spawned = (path: string, args: readonly string[], timeout: number): ChildProcess.SpawnSyncReturns<string> =>
   childProcess().spawnSync(path, [...args], {
     cwd: '/',
-    env: {LC_ALL: 'C'},
+    // podman(1) looks for a configuration before it says its version
+    env: {LC_ALL: 'C', HOME: '/', XDG_CONFIG_HOME: '/'},
     stdio: ['ignore', 'pipe', 'ignore'],
     encoding: 'utf8',
     timeout,

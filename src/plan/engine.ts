@@ -138,6 +138,10 @@ export const BRIDGE = 'bridge';
 /** Whether the engine's daemon starts init. */
 export const isDaemon = ({kind}: Pick<Engine, 'kind'>): boolean => kind !== 'child';
 
+/** What a plan says of how its engine starts init. */
+export const plannedKind = ({kind}: Pick<Engine, 'kind'>): Pick<Plan['engine'], 'daemon' | 'keeps'> =>
+  kind === 'child' ? {} : {daemon: true, ...(kind.keeps === undefined ? {} : {keeps: kind.keeps})};
+
 /** Whether what starts init sees nothing of what enter mounts. */
 export const isBlind = ({kind}: Pick<Engine, 'kind'>): boolean => kind !== 'child' && kind.sees !== true;
 

@@ -11,7 +11,7 @@ import {planFailurePolicy} from './applications.js';
 import {digest} from './canonical.js';
 import {isNeverWritable} from './covered.js';
 import {degradations, planDegraded, type Degradation} from './degraded.js';
-import {chooseEngine, isDaemon, stepRefusal} from './engine.js';
+import {chooseEngine, plannedKind, stepRefusal} from './engine.js';
 import type {EngineChoice, Inputs} from './inputs.js';
 import {planLandlock, QUEUES} from './landlock.js';
 import {planLimits, type PlannedLimits} from './limits.js';
@@ -111,7 +111,7 @@ const withQueues = (steps: readonly Step[]): Step[] => steps.map((step) => (step
 function planEngine(choice: EngineChoice | null, mode: ModeChoice): Plan['engine'] {
   if (choice === null) return {name: 'none', path: null, version: null, because: mode.because};
   const {name, path, version} = choice.facts;
-  return {name, path, version, ...(isDaemon(choice.engine) ? {daemon: true as const} : {}), because: choice.because};
+  return {name, path, version, ...plannedKind(choice.engine), because: choice.because};
 }
 
 /** A payload that could write to the spool could write its own record. Links are the runner's business. */

@@ -2,7 +2,7 @@
 
 import {TareError} from '../errors.js';
 import type {Facts, IdentityFacts} from '../host/facts.js';
-import {chooseEngine, stepRefusal, type EngineInputs} from '../plan/engine.js';
+import {chooseEngine, plannedKind, stepRefusal, type EngineInputs} from '../plan/engine.js';
 import {LIMIT_NAMES} from '../job/job.js';
 import {canonicalJson, digest} from '../plan/canonical.js';
 import {planLandlock} from '../plan/landlock.js';
@@ -74,6 +74,9 @@ function checkEngine(plan: Plan, here: EngineInputs & {policy: Policy}, mismatch
   if (path !== choice.facts.path) throw mismatch(`${name} is elsewhere`, path ?? 'none', choice.facts.path ?? 'none');
   if (version !== choice.facts.version)
     throw mismatch(`${name} has another version`, version ?? 'unknown', choice.facts.version ?? 'unknown');
+  const {daemon, keeps} = plan.engine;
+  if (canonicalJson({daemon, keeps}) !== canonicalJson({daemon: undefined, keeps: undefined, ...plannedKind(choice.engine)}))
+    throw mismatch(`${name} starts init in another way`, canonicalJson({daemon, keeps}), canonicalJson(plannedKind(choice.engine)));
   const refused = stepRefusal(choice.engine, plan);
   const covers = stepsOf(plan, 'mount.cover').map(({at}) => at);
   const wanted = choice.engine.prepared && here.facts.unifiedAt !== null ? [here.facts.unifiedAt] : [];

@@ -21,6 +21,8 @@ export const groundOf = (plan: Plan, id: string, boxDirectory: string): Ground =
 export function undoOf(plan: Plan, id: string, boxDirectory: string): Undo[] {
   const ground = groundOf(plan, id, boxDirectory);
   const steps = plan.steps.flatMap((step) => defOf(step).undo?.(step, ground) ?? []);
+  const {path, keeps} = plan.engine;
+  const kept: Undo[] = keeps === undefined || path === null ? [] : [{op: 'container.remove', client: path, name: `tare-${id}`}];
   // root never walks a tree that the payload's user can change under its feet
-  return [{op: ground.owner === undefined ? 'own.remove' : 'directory.remove', path: boxDirectory}, ...steps];
+  return [{op: ground.owner === undefined ? 'own.remove' : 'directory.remove', path: boxDirectory}, ...kept, ...steps];
 }

@@ -234,6 +234,18 @@ export const SPECIAL: readonly Special[] = [
     policy: {engines: ['crun', 'bubblewrap']},
     facts: {engines: [CRUN], unifiedAt: '/sys/fs/cgroup/unified'},
   }),
+  special('el9-v2-condor24.engine.podman', {
+    policy: {engines: ['podman']},
+    facts: {engines: [{...CRUN, name: 'podman', path: '/usr/bin/podman', version: '5.4.2'}], unifiedAt: '/sys/fs/cgroup/unified'},
+  }),
+  special('debian13-v1root.engine.docker', {
+    policy: {engines: ['docker']},
+    facts: {engines: [{...CRUN, name: 'docker', path: '/usr/bin/docker', version: '26.1.5', abilities: []}], views: ROOTS_VIEWS},
+  }),
+  special('debian13-v1root.engine.libvirt', {
+    policy: {engines: ['libvirt']},
+    facts: {engines: [{...CRUN, name: 'libvirt', path: '/usr/bin/virsh', version: '11.3.0', abilities: []}], views: ROOTS_VIEWS},
+  }),
   special('debian13-v1root.engine.root', {
     job: {applications, filesystem: 'shared'},
     policy: {engines: ['runc', 'crun']},

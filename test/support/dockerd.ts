@@ -2,24 +2,32 @@
 
 import {spawn, spawnSync, type ChildProcess} from 'node:child_process';
 import {once} from 'node:events';
-import {existsSync, mkdirSync, readdirSync, rmdirSync, rmSync, writeFileSync} from 'node:fs';
+import {existsSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {program, until} from './tare.js';
 
 const SOCKET = '/run/docker.sock';
 
 export class Dockerd {
-  private constructor(
-    readonly child: ChildProcess,
-    private readonly folder: string,
-  ) {}
+  readonly child: ChildProcess;
+  private readonly folder: string;
 
-  /** @returns null where there is one already, or none can be started */
-  static async start(parent: string): Promise<Dockerd | null> {
+  private constructor(child: ChildProcess, folder: string) {
+    this.child = child;
+    this.folder = folder;
+  }
+
+  /** One, of a test or of the machine's. */
+  static isThere(): boolean {
+    return existsSync(SOCKET);
+  }
+
+  /** @returns null where there is one already, which is taken then, or none can be started */
+  static async start(): Promise<Dockerd | null> {
     const path = program('dockerd');
     if (path === null || existsSync(SOCKET)) return null;
-    const folder = join(parent, 'dockerd');
-    mkdirSync(folder, {mode: 0o700});
+    const folder = mkdtempSync(join(tmpdir(), 'tare-dockerd-'));
     const configuration = {
       ...{'data-root': join(folder, 'data'), 'exec-root': join(folder, 'exec'), pidfile: join(folder, 'pid'), hosts: [`unix://${SOCKET}`]},
       ...{iptables: false, ip6tables: false, bridge: 'none', 'ip-forward': false, 'ip-masq': false, group: 'root'},
@@ -42,6 +50,11 @@ export class Dockerd {
     for (const place of readdirSync('/sys/fs/cgroup')) {
       const group = join('/sys/fs/cgroup', place, 'tare-test-docker');
       if (existsSync(group)) rmdirSync(group);
+    }
+    // its network namespace, and what a killed one has not unmounted
+    for (const line of readFileSync('/proc/self/mounts', 'utf8').split('\n').reverse()) {
+      const place = line.split(' ')[1] ?? '';
+      if (place.startsWith(`${this.folder}/`)) spawnSync('umount', ['--lazy', place]);
     }
     rmSync(this.folder, {recursive: true, force: true});
   }

@@ -22,7 +22,7 @@ const bytes = (count: number): Buffer => Buffer.from(Array.from({length: count},
 const digest = (text: Buffer): string => createHash('sha256').update(text).digest('hex');
 
 // libvirt’s are in libvirt.test.ts, beside what becomes of them without its daemon
-for (const {name, program: sought} of claims('ulimit++').filter((engine) => engine.name !== 'libvirt'))
+for (const {name, kind, program: sought} of claims('ulimit++').filter((engine) => engine.name !== 'libvirt'))
   describeSite(`a box by ${name}, %s`, {}, (site, role) => {
     const policy = {engines: [name]};
     const run = (argv: readonly string[], more: object = {}) => site.run(['--engine', name, ...argv], {policy, ...more});
@@ -33,8 +33,8 @@ for (const {name, program: sought} of claims('ulimit++').filter((engine) => engi
       need(this, isHere(sought.places), `${name} is not installed`);
       if (name !== 'docker') return;
       needKernel(this, role === 'root', 'docker is used by root only');
-      daemon = await Dockerd.start(site.directory);
-      need(this, daemon !== null, 'another daemon of Docker is here, or dockerd is not installed');
+      daemon = await Dockerd.start();
+      need(this, Dockerd.isThere(), 'no daemon of Docker is here, and dockerd is not installed');
     });
     after(async () => {
       await daemon?.stop();
@@ -152,6 +152,22 @@ for (const {name, program: sought} of claims('ulimit++').filter((engine) => engi
       child.kill('SIGTERM');
       const ended = await over;
       expect([ended.code, ended.stdout]).to.deep.equal([5, 'ready\ntold\n']);
+    });
+
+    it('goes on when a client of a daemon is killed, and ends as its payload does', async function () {
+      needKernel(this, kind !== 'child', `${name} has no daemon`);
+      const record = join(site.directory, `spool/killed-${name}.json`);
+      const script = 'echo ready; until test -e go; do sleep 0.1; done; rm go; exit 3';
+      const child = site.start(['run', '--policy', site.policy(policy), '--record', record, ...sh(script)]);
+      const over = ending(child);
+      await once(child.stdout!, 'data');
+      const client = below(child.pid ?? 0).find(({argv}) => sought.places.includes(argv[0] ?? ''));
+      send(client?.pid ?? 0, 'SIGKILL');
+      await until('the end of the client', () => !below(child.pid ?? 0).some(({pid}) => pid === client?.pid));
+      writeFileSync(join(site.work, 'go'), '', {mode: 0o666});
+      expect((await over).code).to.equal(3);
+      const {outcome} = JSON.parse(readFileSync(record, 'utf8')) as {outcome: {status: string; exitCode: number}};
+      expect(outcome).to.include({status: 'failed', exitCode: 3});
     });
 
     it('nothing of it is left when engine, shim and supervisor are killed', async () => {

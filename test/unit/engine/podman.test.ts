@@ -42,7 +42,10 @@ describe('a box by Podman', () => {
     expect(argv.slice(0, at).join(' ')).to.include('--runtime crun --runtime-flag root=/b/podman/runtime');
     expect(argv.slice(at).join(' ')).to.match(/^run --rm --name tare-ab --cgroups disabled --log-driver none .*--network host /);
     expect(argv.slice(argv.indexOf('--rootfs')).join(' ')).to.equal('--rootfs /b/node /dev/.tare/init tare-connect /dev/.tare/socket 3');
-    expect(Object.values(environment ?? {}).every((value) => value.startsWith('/b/'))).to.equal(true);
+    for (const name of ['CONTAINERS_CONF', 'CONTAINERS_STORAGE_CONF', 'HOME', 'XDG_RUNTIME_DIR', 'TMPDIR'])
+      expect(environment?.[name], name).to.match(/^\/b\//);
+    expect(environment).to.include({_CONTAINERS_USERNS_CONFIGURED: 'done', _CONTAINERS_ROOTLESS_UID: String(USER.uid)});
+    expect(launchOf(rooted()).environment).not.to.have.any.keys('_CONTAINERS_USERNS_CONFIGURED');
   });
 
   it('a user’s is made in a namespace with a root and keeps the keyring; root’s has an empty one, and the groups of the account', () => {

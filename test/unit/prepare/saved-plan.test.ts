@@ -233,6 +233,11 @@ describe('a saved plan', () => {
       (saved) => ({...saved, steps: [...saved.steps, {op: 'identity.take', uid: 0, gid: 0, groups: [0], because: ''}]}),
       'lets no payload run as root',
     ],
+    [
+      'a daemon that its engine has not',
+      (saved) => ({...saved, engine: {...saved.engine, daemon: true}}),
+      'bubblewrap starts init in another way',
+    ],
     ['another policy', (saved) => ({...saved, inputs: {...saved.inputs, policy: '0'.repeat(64)}}), 'made under another policy'],
   ];
   for (const [title, make, says] of tampered) {
