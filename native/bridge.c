@@ -1,9 +1,11 @@
-/* `tare-bridge FOLDER DESCRIPTORS [GROUP…] -- [NAME=VALUE…] -- CLIENT…`, and `tare-connect SOCKET LIST` at its other end.
+/* `tare-bridge FOLDER DESCRIPTORS [GROUP…] -- [NAME=VALUE…] -- CLIENT…`, and `tare-connect SOCKET LIST …` at its other end.
  *
  * A daemon hands no descriptor of its client's on to what it starts. So the folder, which the daemon binds into the box, has this program
  * and a socket: what is process 1 of the box connects to the socket, is sent all that an engine's child would have inherited, and becomes
- * init. The bridge stays as long as the client of the daemon and all that this leaves behind, and ends as the client does. */
+ * init. The bridge stays as long as the client of the daemon and all that this leaves behind, and ends as the client does. A client that has
+ * ended with 0 may have left the box to its daemon: then the bridge stays until init is gone. */
 #include "bridge.h"
+#include "arrange.h"
 #include "init.h"
 #include "sig.h"
 #include "supervisor.h"
@@ -21,6 +23,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -37,7 +40,10 @@ enum {
 	PATIENCE_US = 120 * 1000 * 1000,
 	/* What a client leaves behind may tidy up so long when init has ended. */
 	TIDY_US = 10 * 1000 * 1000,
+	/* The client has ended with 0, so what is process 1 of the box is being executed. */
+	SOON_US = 10 * 1000 * 1000,
 	LOOK_MS = 1000,
+	LOOK_SOON_MS = 20, /* for an end that wakes nobody */
 };
 
 /* What the bridge sends, with the descriptors. */
@@ -53,7 +59,8 @@ struct bridge {
 	pid_t client; /* 0: it has ended, by this status */
 	int status;
 	pid_t init; /* 0: nothing has connected */
-	long long since; /* of the start, then of the end of init */
+	int init_ended; /* a pidfd of it; -1 before Linux 5.3 */
+	long long since; /* of the start, then of the end of the client, then of the end of init */
 };
 
 /* Writes this program to a file in the box's part of the folder: its own place may be one that the daemon cannot read, such as a file system
@@ -191,6 +198,7 @@ static void answer(struct bridge *bridge)
 	if (connection < 0)
 		return;
 	bridge->init = move_into_groups(bridge, connection);
+	bridge->init_ended = (int)syscall(SYS_pidfd_open, bridge->init, 0);
 	give_own(bridge->init);
 	if (!hand_over(connection, bridge->count))
 		die("tare-bridge: what is for init cannot be sent: %s", strerror(errno));
@@ -199,6 +207,19 @@ static void answer(struct bridge *bridge)
 	unlink(SOCKET);
 	for (int fd = CONTROL; fd < bridge->count; fd++)
 		close(fd);
+}
+
+static bool init_is_gone(const struct bridge *bridge)
+{
+	struct pollfd gone = { .fd = bridge->init_ended, .events = POLLIN };
+
+	return bridge->init_ended >= 0 ? poll(&gone, 1, 0) > 0 : kill(bridge->init, 0) && errno == ESRCH;
+}
+
+/* Whether the box is there, or will be at once, though its client has ended. */
+static bool left_to_daemon(const struct bridge *bridge)
+{
+	return !bridge->client && !bridge->status && (bridge->init ? !init_is_gone(bridge) : bridge->listening >= 0);
 }
 
 /* Ends as the client did, when that and what it has left behind have ended, such as a monitor of the box: that tidies up in the box's folder,
@@ -213,10 +234,11 @@ static void end_with_client(struct bridge *bridge)
 		if (pid == bridge->client) {
 			bridge->client = 0;
 			bridge->status = WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_WRAPPER;
+			bridge->since = monotonic_us();
 		}
-	if (bridge->client)
+	bool alone = pid < 0 && errno == ECHILD, here = bridge->init && !init_is_gone(bridge);
+	if (bridge->client || left_to_daemon(bridge))
 		return;
-	bool alone = pid < 0 && errno == ECHILD, here = bridge->init && (!kill(bridge->init, 0) || errno != ESRCH);
 	if (here)
 		bridge->since = monotonic_us();
 	if (alone || (!here && monotonic_us() - bridge->since > TIDY_US))
@@ -233,21 +255,26 @@ static _Noreturn void stop_waiting(const struct bridge *bridge, const char *why)
 /* Waits until there may be something to do. */
 static void look(struct bridge *bridge)
 {
+	bool left = left_to_daemon(bridge);
 	struct pollfd ready[] = {
 		{ .fd = bridge->ended, .events = POLLIN },
 		{ .fd = bridge->listening, .events = POLLIN },
 		/* its end alone: what the shim says is init's to read */
 		{ .fd = bridge->listening < 0 ? -1 : CONTROL, .events = 0 },
+		{ .fd = left ? bridge->init_ended : -1, .events = POLLIN },
 	};
 
-	if (poll(ready, 3, LOOK_MS) < 0)
+	if (poll(ready, 4, left && bridge->init_ended < 0 ? LOOK_SOON_MS : LOOK_MS) < 0)
 		usleep(LOOK_MS * 20);
 	if (bridge->listening >= 0 && ready[2].revents & (POLLHUP | POLLERR))
 		stop_waiting(bridge, "tare-bridge: the shim is gone");
 	if (bridge->listening >= 0 && ready[1].revents & POLLIN)
 		answer(bridge);
-	if (bridge->listening >= 0 && monotonic_us() - bridge->since > PATIENCE_US)
-		stop_waiting(bridge, "the daemon has not started the box within 120 s");
+	if (bridge->listening < 0)
+		return;
+	if (monotonic_us() - bridge->since > (left ? SOON_US : PATIENCE_US))
+		stop_waiting(bridge, left ? "the daemon says that it has started the box, and nothing has connected from there within 10 s"
+				     : "the daemon has not started the box within 120 s");
 }
 
 /* What comes behind the next `--`; NULL: nothing does. */
@@ -277,7 +304,7 @@ static char **split(char **words, char **environment, size_t room)
 _Noreturn void bridge_main(int argc, char **argv)
 {
 	static char *environment[32];
-	struct bridge bridge = { .ended = -1, .groups = argv + 4 };
+	struct bridge bridge = { .ended = -1, .init_ended = -1, .groups = argv + 4 };
 	long count = 0;
 	char **variables = argc > 6 ? behind(argv + 4) : NULL;
 	char **client = variables ? split(variables, environment, sizeof environment / sizeof *environment) : NULL;
@@ -351,8 +378,9 @@ static bool take_limits(const struct limits *limits)
 	return true;
 }
 
-_Noreturn void connect_main(const char *socket_path, const char *descriptors)
+_Noreturn void connect_main(const char *socket_path, const char *descriptors, char **arrangements)
 {
+	const char *what = NULL;
 	struct sockaddr_un address = address_of(socket_path);
 	static struct limits limits;
 	int fds[HANDED], count, connection = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -364,6 +392,8 @@ _Noreturn void connect_main(const char *socket_path, const char *descriptors)
 		die("tare-connect: what the bridge sent: %s", strerror(errno));
 	if (!take_limits(&limits))
 		die("tare-connect: the caller's limits: %s", strerror(errno));
+	if (*arrangements && !arrange(arrangements, &what))
+		die("tare-connect: %s: %s", what, strerror(errno));
 	/* what the daemon left open, and the socket, init closes */
 	init_main(descriptors);
 }

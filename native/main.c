@@ -109,8 +109,8 @@ int main(int argc, char **argv, char **environment)
 	const char *executed = (const char *)getauxval(AT_EXECFN);
 	const char *name = last_component(executed ? executed : argc > 0 ? argv[0] : "");
 	/* the copy that the bridge makes (bridge.c), as a daemon executes it */
-	if (argc == 4 && !strcmp(name, "init") && !strcmp(argv[1], "tare-connect"))
-		connect_main(argv[2], argv[3]);
+	if (argc > 3 && !strcmp(name, "init") && !strcmp(argv[1], "tare-connect"))
+		connect_main(argv[2], argv[3], argv + 4);
 	bool command_line = !strcmp(name, "tare");
 	caller.argc = argc;
 	caller.argv = argv;

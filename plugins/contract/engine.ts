@@ -44,7 +44,8 @@ export interface Engine<Part = unknown> {
    * `child`: the program is a child of the shim, and init inherits its descriptors. `daemon`: the program is a client, whose daemon starts init: it
    * binds the folder `EngineTask.init.folder` into the box at this path, read-only, and init is sent its descriptors over a socket there. Such a
    * client has the wrapper's account; the engine gives init the box's. Init is moved into the job's control groups as soon as it is there. `sees`: what
-   * starts init has the mounts of its client, since it was started by that; a daemon sees nothing of what enter mounts for a box.
+   * starts init has the mounts of its client, since it was started by that; a daemon sees nothing of what enter mounts for a box. Words
+   * behind `EngineTask.init.argv` have init take the account itself, after it has done what the daemon cannot (native/README.md, Tools, `tare-connect`).
    * `keeps`: the daemon keeps a container `tare-ID`, which the program removes by `rm --force tare-ID`, as Docker's does.
    */
   kind: 'child' | {daemon: string; sees?: true; keeps?: 'container'};

@@ -252,6 +252,10 @@ export const SPECIAL: readonly Special[] = [
     policy: {engines: ['docker']},
     facts: {engines: [DOCKER], views: ROOTS_VIEWS},
   }),
+  special('debian13-v1root.engine.libvirt', {
+    policy: {engines: ['libvirt']},
+    facts: {engines: [{...CRUN, name: 'libvirt', path: '/usr/bin/virsh', version: '11.3.0', abilities: []}], views: ROOTS_VIEWS},
+  }),
   special('debian13-v1root.engine.root', {
     job: {applications, filesystem: 'shared'},
     policy: {engines: ['runc', 'crun']},
