@@ -240,9 +240,10 @@ export const SPECIAL: readonly Special[] = [
     policy: {engines: ['crun', 'bubblewrap']},
     facts: {engines: [CRUN], unifiedAt: '/sys/fs/cgroup/unified'},
   }),
-  special('debian13-v1root.engine.lxc', {
+  special('el9-v2-condor24.engine.lxc', {
+    job: {network: 'none'},
     policy: {engines: ['lxc']},
-    facts: {engines: [LXC], views: ROOTS_VIEWS},
+    facts: {engines: [LXC], unifiedAt: '/sys/fs/cgroup/unified'},
   }),
   special('el9-v2-condor24.engine.podman', {
     policy: {engines: ['podman']},
