@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 /* What else the mount forbids, it goes on to forbid. */
-static bool make_read_only(const char *path)
+static bool arrange_read_only(const char *path)
 {
 	const unsigned long kept = MS_NOSUID | MS_NODEV | MS_NOEXEC;
 	struct statvfs now;
@@ -46,7 +46,7 @@ static bool set_mode(const char *word, const char *path)
 static bool arrange_path(const char *word, const char *path)
 {
 	if (!strcmp(word, "readOnly"))
-		return make_read_only(path);
+		return arrange_read_only(path);
 	if (!strcmp(word, "uncover"))
 		return uncover(path);
 	if (!strcmp(word, "queues"))

@@ -12,7 +12,7 @@ const CAPABILITIES = ['setgid', 'setpcap', 'setuid', 'sys_admin'];
 const GROUPS = '/sys/fs/cgroup';
 
 /** The name of the domain. */
-export const nameOf = ({id}: Pick<EngineTask, 'id'>): string => `tare-${id}`;
+const nameOf = ({id}: Pick<EngineTask, 'id'>): string => `tare-${id}`;
 
 /** What init does first and at last, whatever the steps are: libvirt calls the host as the domain. */
 const leftBy = ({node: {hostname}}: EngineTask): Part[] => [{init: ['hostname', hostname]}, {init: ['uncover', GROUPS]}];

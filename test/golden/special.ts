@@ -236,7 +236,7 @@ export const SPECIAL: readonly Special[] = [
     call: {lost: ['groups'], unboxed: {because: 'tare doctor found that no box can be made', always: false}},
   }),
   special('el9-v2-condor24.engine.user', {
-    job: {network: 'none', limits: {cores: 2, memory: '2GB'}},
+    job: {network: 'none'},
     policy: {engines: ['crun', 'bubblewrap']},
     facts: {engines: [CRUN], unifiedAt: '/sys/fs/cgroup/unified'},
   }),
