@@ -110,7 +110,7 @@ const CHANGES: Readonly<Record<string, Change>> = {
   'the node’s files': says('/etc'),
   'the image stays': {
     ran: (ran, {image}) => {
-      mkdirSync(join(image, 'made'));
+      mkdirSync(join(image, 'made'), {recursive: true});
       return ran;
     },
   },
@@ -143,7 +143,7 @@ const CHANGES: Readonly<Record<string, Change>> = {
   'all killed, and swept': SURVIVED,
   'nothing is left': {
     ran: (ran, {site}) => {
-      mkdirSync(join(site.directory, 'scratch/left'));
+      mkdirSync(join(site.directory, 'scratch/left'), {recursive: true});
       return ran;
     },
   },
