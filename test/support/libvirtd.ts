@@ -70,7 +70,7 @@ export class Libvirtd {
   private constructor() {
     // not below a site's folder, in which no process is to be left after each test
     this.folder = mkdtempSync(join(tmpdir(), 'libvirtd-'));
-    this.made = [RUN, OLD_ROOT, ...groups()].filter((path) => !existsSync(path));
+    this.made = [RUN, `${RUN}/lxc`, OLD_ROOT, ...groups()].filter((path) => !existsSync(path));
   }
 
   /** Starts one when none runs, also none of another test. */
@@ -101,8 +101,10 @@ export class Libvirtd {
   /** Ends it, and removes what it has made. */
   async stop(): Promise<void> {
     await this.end('SIGTERM');
-    if (this.made.includes(RUN)) rmSync(RUN, {recursive: true, force: true});
-    for (const path of this.made) if (path !== RUN) removeEmpty(path);
+    for (const path of this.made) {
+      if (path.startsWith(RUN)) rmSync(path, {recursive: true, force: true});
+      else removeEmpty(path);
+    }
     rmSync(this.folder, {recursive: true, force: true});
   }
 }
