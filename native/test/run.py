@@ -998,6 +998,7 @@ def engine_failures(bench):
                         (['/proc/self/fd/4', 'tare-bridge', '/proc/nowhere', '2', '--', '--', '/bin/true'], b'/proc/nowhere/at'),
                         (['/proc/self/fd/4', 'tare-bridge', '/proc/nowhere', '50', '--', '--', '/bin/true'], b'descriptor')):
         job, supervisor = bench.sh('x').met()
+        supervisor.socket.settimeout(20)  # a client that has ended may have left the box to its daemon: 10 s are waited for it
         supervisor.send('L', *['E' + a for a in argv], 'a@1')
         frames = supervisor.until('B')
         equal(frames['F'][0], b'engine')
