@@ -991,7 +991,7 @@ def engine_failures(bench):
     for argv, words in ((['/proc/nowhere/bwrap'], b'No such file'), (['bwrap'], b'No such file'),
                         (['/usr/bin/bwrap', '--nonsense'], b'nonsense'), (['/bin/true'], b'before init'),
                         (['/bin/sh', '-c', 'echo oh no >&2; kill -9 $$'], b'oh no'),
-                        ([*BRIDGE, '--', '/proc/nowhere/client'], b'No such file'), ([*BRIDGE, '--', '/bin/true'], b'nothing connected'),
+                        ([*BRIDGE, '--', '/proc/nowhere/client'], b'No such file'), ([*BRIDGE, '--', '/bin/true'], b'nothing has connected'),
                         ([*BRIDGE, '--', '/bin/sh', '-c', 'echo oh no >&2; kill -9 $$'], b'oh no'),
                         ([*BRIDGE, 'NAME=a b', '--', '/bin/sh', '-c', 'echo "$NAME c" >&2; exit 3'], b'a b c'),
                         ([*BRIDGE, 'NAME', '--', '/bin/true'], b'CLIENT'), (BRIDGE, b'CLIENT'), ([*BRIDGE, '--'], b'CLIENT'),
