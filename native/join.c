@@ -228,8 +228,8 @@ _Noreturn void join_main(int argc, char **argv)
 	prctl(PR_SET_DUMPABLE, 0);
 	if (argc < 5 || !parse_number(argv[2], 1, 1L << 30, &pid))
 		_exit(EXIT_WRAPPER);
-	read_account(&init, argv[2]);
 	open_all(argv[2], argv[3], fds);
+	read_account(&init, argv[2]);
 	enter_all(fds, &init);
 	if (fds[PID] >= 0)
 		become_child();
