@@ -56,6 +56,7 @@ export function payloadAttacks(role: Role): void {
       try {
         const environment = {
           ATTACK_LINGER: String(patience(knownOf(attack.name, way).length > 0 ? 3 : 20)),
+          [SITE]: site.directory,
           ...listeners?.environment,
         };
         const policy = site.policy({images: [`${site.directory}/*`], services: {within: `${patience(60)}s`}, network: ['host', 'none']});
@@ -92,7 +93,7 @@ export function payloadAttacks(role: Role): void {
             what: `what the image leads to on the node: ${contentOf(victim)}`,
           });
         if (attack.exec !== undefined) own.push({word: 'INFO', what: `${execs} commands were run in the box`});
-        const verdicts = [...own, ...classify(attack, {own, ended, record, bytes: stdout.length})];
+        const verdicts = [...own, ...classify(attack, {own, ended, record, bytes: stdout.length, directory: site.directory})];
         return {verdicts, said: `${JSON.stringify(record?.outcome)}\n${stdout.slice(-3000)}\n${stderr.slice(-3000)}`};
       } finally {
         opened.forEach((fd) => closeSync(fd));
@@ -151,7 +152,13 @@ function casesOf(attack: Attack, index: number): {way: Way; kind: string | null}
 /** What is judged of every attack, and what its head says. */
 function classify(
   {name, stopped, ends, gone, cores, output}: Attack,
-  {own, ended, record, bytes}: {own: readonly Verdict[]; ended: boolean; record: UsageRecord | null; bytes: number},
+  {
+    own,
+    ended,
+    record,
+    bytes,
+    directory,
+  }: {own: readonly Verdict[]; ended: boolean; record: UsageRecord | null; bytes: number; directory: string},
 ): Verdict[] {
   const say = (got: boolean, what: string): Verdict => ({word: got ? 'SURVIVED' : 'HELD', what});
   if (!ended) return [say(true, 'the wrapper did not end, and was killed')];
@@ -166,7 +173,7 @@ function classify(
     say(record.flags.includes('left-behind'), 'something was left behind'),
     ...(stopped !== undefined && !spoke ? [say(limit !== stopped, `ended as ${status}, limit ${String(limit)}`)] : []),
     ...(ends === 'itself' ? [say(limit !== null, `the job ends with its payload, not at the limit on ${String(limit)}`)] : []),
-    ...(gone === undefined ? [] : [say(outlive(gone), `processes of ${name} outlive the box`)]),
+    ...(gone === undefined ? [] : [say(outlive(gone, directory), `processes of ${name} outlive the box`)]),
     ...(output === undefined ? [] : [say(bytes < output, `${bytes} of ${output} bytes came out`)]),
     ...(cores === undefined ? [] : [say(coresOf(record) > cores * 1.25, `used ${coresOf(record).toFixed(2)} cores of ${cores}`)]),
   ];
@@ -174,9 +181,22 @@ function classify(
 
 const coresOf = ({usage, time}: UsageRecord): number => ((usage.cpuUserUs ?? 0) + (usage.cpuSystemUs ?? 0)) / (time.wallUs ?? 1);
 
+/** The variable by which processes of one attack are told from those of another that is tried at the same time. */
+const SITE = 'ATTACK_SITE';
+
+const isOf = (pid: number, directory: string): boolean => {
+  try {
+    return readFileSync(`/proc/${String(pid)}/environ`, 'utf8')
+      .split('\0')
+      .includes(`${SITE}=${directory}`);
+  } catch {
+    return false;
+  }
+};
+
 /** Those that do are ended. */
-function outlive(name: string): boolean {
-  const left = processes().filter(({argv, state}) => argv[0] === name && state !== 'Z');
+function outlive(name: string, directory: string): boolean {
+  const left = processes().filter(({pid, argv, state}) => argv[0] === name && state !== 'Z' && isOf(pid, directory));
   for (const {pid} of left) send(pid, 'SIGKILL');
   return left.length > 0;
 }

@@ -64,8 +64,8 @@ export const repeatsOf = (all) => (all ? LONG : SHORT);
 const ROWS = {
   // what groups there are, and what the kernel counts and kills there
   'node/cgroup/groups': {usual: ['root', 'condor'], also: BY_KERNEL_AND_LAYOUT},
-  'node/host/facts': {usual: ['root', 'condor', 'none'], also: BY_KERNEL_AND_LAYOUT},
-  'node/box/memory': {usual: ['root', 'condor', 'none'], also: BY_KERNEL_AND_LAYOUT},
+  'node/host/facts': {usual: ['root', 'condor'], also: ['none', ...BY_KERNEL_AND_LAYOUT]},
+  'node/box/memory': {usual: ['root', 'condor'], also: ['none', ...BY_KERNEL_AND_LAYOUT]},
   'node/box/held': long('none', 'bullseye'),
   'node/box/slot-memory': long('root', 'bullseye', 'hybrid'),
   'node/box/cores': {usual: ['condor'], also: ['root', 'none']},
