@@ -8,12 +8,19 @@ import {MOST_WORDS, type Heard} from './attack-answers.js';
 export const DEADLINE_S = 120;
 const MOST_BYTES = 64 * 1024;
 
-/** @param ready is called once the payload waits for a process to enter the box */
-export async function listenTo(program: string, argv: readonly string[], cwd: string, ready?: () => Promise<void>): Promise<Heard> {
+/** @param ready is called once the payload waits for a process to enter the box, with what gives all that was said until then */
+export async function listenTo(
+  program: string,
+  argv: readonly string[],
+  cwd: string,
+  ready?: (said: () => string) => Promise<void>,
+): Promise<Heard> {
+  let said = '';
   const joining: Promise<void>[] = [];
   const {stdout, stderr} = await ended(program, argv, cwd, (text) => {
+    said = text;
     // what cannot be entered is not attacked that way, and the payload says so
-    if (ready !== undefined && joining.length === 0 && /^READY\r?$/m.test(text)) joining.push(ready().catch(() => undefined));
+    if (ready !== undefined && joining.length === 0 && /^READY\r?$/m.test(text)) joining.push(ready(() => said).catch(() => undefined));
   });
   await Promise.all(joining);
   const lines = linesOf(stdout);

@@ -19,9 +19,12 @@ import {AttackPlace, EVIL} from './attack-place.js';
 
 /** Whose name a box is found by. */
 const NAME = `tare-doctor-${String(process.pid)}`;
-/** Commands that are run in a box whose payload waits for them. */
+/** Commands that are run, at least, in a box whose payload waits for them. */
 const JOINS = 3;
-const MOST_TRIES = 5;
+/** On a busy node a command is gone before the payload sees it. */
+const MOST_TRIES = 50;
+/** What a payload says once it has seen one come (test/attacks/payload/exec-race.c). */
+const CAME = /^INFO a process came/m;
 const SETUID = 0o4000;
 
 /** A descriptor, but for its limits and name. */
@@ -194,23 +197,23 @@ async function fromOutside(site: Site, kind: string, job: Job, joins: boolean): 
   const name = `${NAME}-${kind}`;
   const environment = {ATTACK_ABSTRACT: name, ATTACK_PIDS: readlinkSync('/proc/self/ns/pid')};
   const argv = runArgv(site, kind, {environment, ...job}, joins ? [] : ['--bare']);
-  return listenTo(ATTACKS, ['outside', String(DEADLINE_S), name, NATIVE, ...argv], job.workDirectory, async () => {
+  return listenTo(ATTACKS, ['outside', String(DEADLINE_S), name, NATIVE, ...argv], job.workDirectory, async (said) => {
     try {
-      await joinBox(site, name);
+      await joinBox(site, name, () => job.pattern === 'vm-lite' || CAME.test(said()));
     } finally {
       site.place.file(`${kind}/done`, '');
     }
   });
 }
 
-/** Enters the box by `tare exec`: its payload attacks the processes that enter. */
-async function joinBox({policyFile}: Site, name: string): Promise<void> {
+/** Enters the box by `tare exec`, until its payload has seen a process that it can attack. */
+async function joinBox({policyFile}: Site, name: string, came: () => boolean): Promise<void> {
   const policy = policyWords(policyFile);
   const listed = await ended(NATIVE, ['ps', '--json', ...policy], '/');
   const boxes = JSON.parse(listed.stdout || '[]') as {id: string; name: string | null}[];
   const id = boxes.find((box) => box.name === name)?.id;
   // the payload may have spoken before all of the wrapper knows that it runs
-  for (let [tries, joined] = [0, 0]; id !== undefined && joined < JOINS && tries < MOST_TRIES; tries++)
+  for (let [tries, joined] = [0, 0]; id !== undefined && (joined < JOINS || !came()) && tries < MOST_TRIES; tries++)
     if ((await ended(NATIVE, ['exec', ...policy, id, '--', '/bin/true'], '/')).code !== EXIT.failure) joined++;
 }
 

@@ -52,7 +52,7 @@ int main(void) {
             if (pid <= 1 || pid >= 1 << 16 || seen[pid]) continue;
             seen[pid] = true;
             if (first) continue;
-            came++;
+            if (came++ == 0) info("a process came");
             // until it has become what it is to be, or has gone
             for (int again = 0; again < 50 && taken < 5 && kill(pid, 0) == 0; again++) taken += take(pid);
         }
