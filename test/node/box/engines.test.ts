@@ -14,7 +14,7 @@ import {need, needKernel} from '../../support/need.js';
 import {below, bin, ending, isRoot, program, send, until} from '../../support/tare.js';
 
 const sh = (script: string): string[] => ['--', '/bin/sh', '-c', script];
-const claims = (pattern: EnginePattern) => ENGINES.filter(({patterns}) => patterns[pattern] === true);
+const claims = (pattern: EnginePattern) => ENGINES.filter(({patterns}) => typeof patterns[pattern] !== 'string');
 const isHere = (places: readonly string[]): boolean => places.some((place) => existsSync(place));
 
 // libvirt’s are in libvirt.test.ts, beside what becomes of them without its daemon

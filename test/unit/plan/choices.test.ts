@@ -7,7 +7,7 @@ import {selectPattern} from '../../../src/plan/pattern.js';
 import {stepOf, stepsOf} from '../../../src/plan/step.js';
 import {LIMIT_NAMES} from '../../../src/job/job.js';
 import type {Facts} from '../../../src/host/facts.js';
-import {asUser, BUBBLEWRAP, facts, no, NO_CGROUP, plan, policy, ROOT, thrown, USER, WORK, type Parts, NO_SLOT} from './build.js';
+import {asUser, BUBBLEWRAP, facts, no, NO_CGROUP, notListed, plan, policy, ROOT, thrown, USER, WORK, type Parts, NO_SLOT} from './build.js';
 
 describe('pattern', () => {
   it('is ulimit++ where nothing else is asked for, and says why', () => {
@@ -189,11 +189,7 @@ describe('mode', () => {
 
   const obstacles: [string, Partial<Facts>, string | null][] = [
     ['everything is here', {}, null],
-    [
-      'no bubblewrap',
-      {engines: [{...BUBBLEWRAP, path: null}]},
-      'bubblewrap cannot be used (a test); crun is taken for ulimit++ only where the policy lists it; runc makes no user namespace without a root, and a box’s has the payload’s account alone; podman is taken for ulimit++ only where the policy lists it; lxc is taken for ulimit++ only where the policy lists it; docker is taken for ulimit++ only where the policy lists it; libvirt is taken for ulimit++ only where the policy lists it',
-    ],
+    ['no bubblewrap', {engines: [{...BUBBLEWRAP, path: null}]}, `bubblewrap cannot be used (a test); ${notListed('ulimit++')}`],
     ['no user namespace', {namespaces: {...facts().namespaces, user: no}}, 'no user namespace (a test says no)'],
     [
       'no user namespace, setuid bubblewrap',
