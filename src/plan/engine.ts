@@ -106,15 +106,15 @@ function lackingNamespace(facts: Facts, {pattern, network}: EngineNeeds, engine:
   return null;
 }
 
-/** Why an engine cannot do a plan that was made for it: the first of its steps that it has no translator for; null: it can. */
-export function stepRefusal(engine: Engine, {steps}: Pick<Plan, 'steps'>): Reason | null {
-  for (const step of steps) {
+/** Why an engine cannot do a plan that was made for it: the first of its steps that it has no translator for, or what it refuses; null: it can. */
+export function stepRefusal(engine: Engine, plan: Pick<Plan, 'steps' | 'limits'>): Reason | null {
+  for (const step of plan.steps) {
     // enter makes what lies in another mount of the box
     if ('inside' in step) continue;
     const row: unknown = engine.steps[step.op as EngineOp];
     if (typeof row === 'string') return `${row} (${step.op})`;
   }
-  return null;
+  return engine.refuses?.(plan) ?? null;
 }
 
 /** Whether the engine needs the box's files prepared (`Engine.prepared`); a small machine's view is prepared in any case. */

@@ -74,6 +74,8 @@ function checkEngine(plan: Plan, here: EngineInputs & {policy: Policy}, mismatch
   if (path !== choice.facts.path) throw mismatch(`${name} is elsewhere`, path ?? 'none', choice.facts.path ?? 'none');
   if (version !== choice.facts.version)
     throw mismatch(`${name} has another version`, version ?? 'unknown', choice.facts.version ?? 'unknown');
+  if (plan.engine.sealed !== choice.engine.sealed)
+    throw mismatch(`who can enter a box of ${name} is another`, plan.engine.sealed ?? 'any', choice.engine.sealed ?? 'any');
   const refused = stepRefusal(choice.engine, plan);
   const covers = stepsOf(plan, 'mount.cover').map(({at}) => at);
   const wanted = choice.engine.prepared && here.facts.unifiedAt !== null ? [here.facts.unifiedAt] : [];

@@ -95,6 +95,7 @@ const ROWS = {
   'node/box/closed': long('root', 'bullseye'),
   'node/box/calls': long('root', 'bullseye'), // a kernel before 5.16, which takes speculation from who has a filter without the flag
   'node/box/engines': long('root', 'condor', 'bullseye'), // a kernel before 5.12, on which one engine builds boxes
+  'node/box/machine': long(), // machines in a machine
   'node/box/landlock': long('root', 'bookworm'), // version 2, which has no right to truncate
   'node/box/view': long('root', 'bookworm'),
   'node/box/scratch': long('root', 'bookworm'),

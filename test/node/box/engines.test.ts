@@ -162,8 +162,8 @@ for (const {name, program: sought} of claims('ulimit++'))
     });
   });
 
-// one of them is enough for a node, and where there is none the tests of small machines say so
-for (const {name} of claims('vm-lite').filter(({program: {places}}) => isHere(places)))
+// one of them is enough for a node, and where there is none the tests of small machines say so; virtual machines: test/node/box/machine.test.ts
+for (const {name} of claims('vm-lite').filter(({sealed, program: {places}}) => sealed === undefined && isHere(places)))
   describeSite(`a small machine by ${name}, %s`, {}, (site) => {
     before(function () {
       need(this, existsSync(BUSYBOX) && program('newuidmap') !== null, 'busybox-static or uidmap is not installed');

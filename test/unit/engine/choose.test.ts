@@ -45,7 +45,7 @@ describe('the engine of a box', () => {
   it('is for boxes without a policy’s list what it was before there were several', () => {
     const without = {found: [{...BUBBLEWRAP, path: null, how: 'not here'}, CRUN, RUNC]};
     expect(chosen(BOX, without)).to.equal(
-      'bubblewrap cannot be used (not here); crun is taken for ulimit++ only where the policy lists it; runc is used for small machines only',
+      'bubblewrap cannot be used (not here); crun is taken for ulimit++ only where the policy lists it; runc is used for small machines only; qemu is used for one payload: a machine has a whole kernel for it',
     );
     expect(chosen(BOX, {...without, listed: ['bubblewrap', 'crun']})).to.match(/^crun: /);
     expect(chosen(BOX, {...without, only: 'crun'})).to.match(/^crun: /);
