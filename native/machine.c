@@ -133,7 +133,7 @@ static void begin_machine(struct machine *machine)
 }
 
 /* Passes one frame of the shim's on. */
-static void take_shim_frame(struct machine *machine, const struct frame *frame)
+static void pass_shim_frame(struct machine *machine, const struct frame *frame)
 {
 	struct enclosures enclosures = { 0 };
 	bool taken = true;
@@ -163,7 +163,7 @@ static void read_shim(struct machine *machine)
 	bool at_end = channel_receive(&machine->control) == CHANNEL_END;
 
 	while (!machine->broken && (got = channel_next(&machine->control, &frame)) == FRAME_WHOLE)
-		take_shim_frame(machine, &frame);
+		pass_shim_frame(machine, &frame);
 	if (!at_end && got == FRAME_NONE)
 		return;
 	if (!machine->begun)

@@ -14,7 +14,7 @@ enum { TIME = 8, START = TIME + 1, NUMBER = 4, FILE_MAX = 32 << 20 };
 static const char MEMORY = 'm';
 
 /* Room for so many more bytes; the first ones are of the letter. */
-static char *grow(struct enclosures *enclosures, size_t size)
+static char *room_for(struct enclosures *enclosures, size_t size)
 {
 	if (!enclosures->size)
 		enclosures->size = START;
@@ -34,7 +34,7 @@ bool enclose_file(struct enclosures *enclosures, int fd)
 		errno = errno ? errno : EFBIG;
 		return false;
 	}
-	char *head = grow(enclosures, 1 + NUMBER + (size_t)found.st_size), *at = head + 1 + NUMBER;
+	char *head = room_for(enclosures, 1 + NUMBER + (size_t)found.st_size), *at = head + 1 + NUMBER;
 	head[0] = MEMORY;
 	put_number(head + 1, NUMBER, (uint64_t)found.st_size);
 	enclosures->count++;
@@ -49,7 +49,7 @@ bool enclose_file(struct enclosures *enclosures, int fd)
 
 void enclose_stream(struct enclosures *enclosures, uint32_t number, enum stream_way way)
 {
-	char *head = grow(enclosures, 1 + NUMBER);
+	char *head = room_for(enclosures, 1 + NUMBER);
 
 	head[0] = (char)way;
 	put_number(head + 1, NUMBER, number);
@@ -58,7 +58,7 @@ void enclose_stream(struct enclosures *enclosures, uint32_t number, enum stream_
 
 void send_frame_letter(struct port *port, const struct frame *frame, struct enclosures *enclosures)
 {
-	char *tag = grow(enclosures, 1);
+	char *tag = room_for(enclosures, 1);
 
 	*tag = frame->tag;
 	put_number(enclosures->bytes, TIME, (uint64_t)monotonic_us());

@@ -55,7 +55,7 @@ static bool make_path(const char *path, bool file)
 	return fd >= 0 || errno == EISDIR || errno == EROFS;
 }
 
-static bool mount_at(const char *type, const char *place, unsigned long flags, const char *data)
+static bool mount_new(const char *type, const char *place, unsigned long flags, const char *data)
 {
 	return make_path(place, false) && mount(type, place, type, flags, data) == 0;
 }
@@ -63,7 +63,7 @@ static bool mount_at(const char *type, const char *place, unsigned long flags, c
 /* /dev: what every program expects, terminals and queues. */
 static bool make_devices(const char *place)
 {
-	if (!mount_at("tmpfs", place, MS_NOSUID, "mode=755,size=64m") || chdir(place))
+	if (!mount_new("tmpfs", place, MS_NOSUID, "mode=755,size=64m") || chdir(place))
 		return false;
 	for (size_t i = 0; i < sizeof NODES / sizeof *NODES; i++)
 		if (mknod(NODES[i].name, S_IFCHR | 0666, makedev(NODES[i].major, NODES[i].minor)) || chmod(NODES[i].name, 0666))
@@ -96,7 +96,7 @@ static bool place_shared(const struct places *places, char *const *words)
 	       mount_tree_attach(places->trees[index], words[1]);
 }
 
-static bool make_read_only(const char *place)
+static bool hold_read_only(const char *place)
 {
 	int tree = mount_tree_open(place);
 	bool done = tree >= 0 && mount_tree_read_only(tree, false) && mount_tree_attach(tree, place);
@@ -113,22 +113,22 @@ static bool mount_one(const struct places *places, const struct machine_order *o
 	if (!strcmp(order->name, "hostname"))
 		return sethostname(words[0], strlen(words[0])) == 0;
 	if (!strcmp(order->name, "proc"))
-		return mount_at("proc", words[0], bare, words[1]);
+		return mount_new("proc", words[0], bare, words[1]);
 	if (!strcmp(order->name, "sys"))
-		return mount_at("sysfs", words[0], bare | MS_RDONLY, NULL);
+		return mount_new("sysfs", words[0], bare | MS_RDONLY, NULL);
 	if (!strcmp(order->name, "dev"))
 		return make_devices(words[0]);
 	if (!strcmp(order->name, "device"))
 		return make_device(words[0]);
 	if (!strcmp(order->name, "tmpfs")) {
 		char *data = xprintf("mode=%s%s%s", words[1], *words[2] ? ",size=" : "", words[2]);
-		bool done = mount_at("tmpfs", words[0], MS_NOSUID | MS_NODEV, data);
+		bool done = mount_new("tmpfs", words[0], MS_NOSUID | MS_NODEV, data);
 		free(data);
 		return done;
 	}
 	if (!strcmp(order->name, "place"))
 		return place_shared(places, words);
-	return !strcmp(order->name, "readonly") && make_read_only(words[0]);
+	return !strcmp(order->name, "readonly") && hold_read_only(words[0]);
 }
 
 /* The next order of the letter. False: there is none, or it is none. */

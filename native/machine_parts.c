@@ -164,7 +164,7 @@ static void own_ids(const struct machine_order *ids, int told, int answer)
 }
 
 /* The parent's part: for the child to have a user namespace, and its maps. */
-static bool map_ids(const struct machine_order *ids, pid_t child, int told, int answer)
+static bool map_file_ids(const struct machine_order *ids, pid_t child, int told, int answer)
 {
 	char byte;
 
@@ -180,7 +180,7 @@ static bool map_ids(const struct machine_order *ids, pid_t child, int told, int 
 }
 
 /* A listening socket, and a connection to it: both stand before virtiofsd runs, and nothing is left in the directory. */
-static bool make_sockets(int sockets[2])
+static bool make_file_sockets(int sockets[2])
 {
 	const struct sockaddr_un name = { .sun_family = AF_UNIX, .sun_path = "files" };
 
@@ -214,7 +214,7 @@ static bool start_files(struct machine_parts *parts, const struct machine_option
 	close(told[1]);
 	close(answer[0]);
 	parts->alive = alive[0];
-	bool mapped = parts->files > 0 && map_ids(ids, parts->files, told[0], answer[1]);
+	bool mapped = parts->files > 0 && map_file_ids(ids, parts->files, told[0], answer[1]);
 	close_kept(told[0]);
 	close_kept(answer[1]);
 	return mapped;
@@ -275,7 +275,7 @@ bool machine_parts_start(struct machine_parts *parts, const struct machine_optio
 	int sockets[2], port[2];
 
 	*what = "sockets";
-	if (chdir(machine_option(options, "folder")->words[0]) || !make_sockets(sockets) || chdir("/") ||
+	if (chdir(machine_option(options, "folder")->words[0]) || !make_file_sockets(sockets) || chdir("/") ||
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, port))
 		return false;
 	parts->port = port[0];

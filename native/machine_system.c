@@ -21,11 +21,12 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CONTROL = 3, PORT_WAIT_MS = 20000, LOOK_MS = 5 };
+enum { CONTROL = 3, PORT_WAIT_MS = 20000, LOOK_MS = 5, FILES_MOST = 1 << 30 };
 
 /* A stream's end that the payload gets, until it was sent. */
 struct payload_end {
@@ -87,6 +88,22 @@ static void raise_loopback(void)
 	close_kept(fd);
 }
 
+/* The payload gets the limits of the caller (getrlimit(2)), which may be above those of this kernel's process 1. */
+static void lift_limits(void)
+{
+	char *most = xprintf("%d", FILES_MOST);
+	struct rlimit limit = { RLIM_INFINITY, RLIM_INFINITY };
+
+	for (int resource = 0; resource < RLIM_NLIMITS; resource++)
+		if (resource != RLIMIT_NOFILE)
+			setrlimit((__rlimit_resource_t)resource, &limit);
+	if (write_file("/proc/sys/fs/nr_open", most)) {
+		limit.rlim_cur = limit.rlim_max = FILES_MOST;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+	free(most);
+}
+
 /* Mounts the box's root and becomes init. */
 static _Noreturn void become_init_inside(char *orders, size_t size, int control)
 {
@@ -98,6 +115,7 @@ static _Noreturn void become_init_inside(char *orders, size_t size, int control)
 		message_send(&message, control);
 		close_and_exit(EXIT_WRAPPER);
 	}
+	lift_limits();
 	if (control != CONTROL && dup2(control, CONTROL) < 0)
 		close_and_exit(EXIT_WRAPPER);
 	init_main("3");

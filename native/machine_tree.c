@@ -26,7 +26,7 @@ static int open_inside(int root, const char *path)
 }
 
 /* Mounts the source there, with all below it. */
-static bool put(const char *source, int place, const char *access)
+static bool put_source(const char *source, int place, const char *access)
 {
 	int tree = mount_tree_open(source);
 	bool done = tree >= 0 && (strcmp(access, "ro") || mount_tree_read_only(tree, false)) && mount_tree_attach_at(tree, place);
@@ -56,7 +56,7 @@ static bool put_new(const char *folder, const char *name, const char *source, co
 {
 	char *path = xprintf("%s/%s", folder, name);
 	int place = make_place(path, source);
-	bool done = place >= 0 && put(source, place, access);
+	bool done = place >= 0 && put_source(source, place, access);
 
 	close_kept(place);
 	free(path);
@@ -67,7 +67,7 @@ static bool put_bound(const char *folder, const struct machine_order *order)
 {
 	char *path = xprintf("%s/root", folder);
 	int root = open(path, O_PATH | O_CLOEXEC), place = root < 0 ? -1 : open_inside(root, order->words[1]);
-	bool done = place >= 0 && put(order->words[0], place, order->words[2]);
+	bool done = place >= 0 && put_source(order->words[0], place, order->words[2]);
 
 	close_kept(place);
 	close_kept(root);
