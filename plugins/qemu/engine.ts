@@ -27,6 +27,8 @@ function refuses({steps, limits}: Parameters<NonNullable<Engine['refuses']>>[0])
   if (applications.length > 1) return 'runs no services beside the payload: groups of the node cannot hold them apart';
   if (applications.some(({system}) => system?.first === true)) return 'boots no init of the image';
   const namespaces = steps.find((step) => step.op === 'namespace.unshare')?.namespaces ?? [];
+  // a user's has its user namespace from enter: virtiofsd and qemu were not tried in one
+  if (!namespaces.includes('user')) return 'runs machines of root’s wrapper only';
   if (!namespaces.includes('network') || steps.some(({op}) => op.startsWith('network.')))
     return 'gives a machine no network: the job has to say network none, or identity.address none';
   if (steps.some(isForeignDevice)) return 'gives a machine no devices of the node';
