@@ -14,7 +14,7 @@ const KERNEL = [5, 12] as const;
 
 const ONE_PAYLOAD = 'is used for one payload: a machine has a whole kernel for it';
 
-const majorOf = (version: string | null): number => Number(version?.split('.')[0] ?? 0);
+const majorOf = (version: string | null): number => version === null ? 0 : Number(version.split('.')[0]);
 
 function obstacle({engine: {version}, kernel}: EngineNode): Reason | null {
   if (version !== null && majorOf(version) < LEAST_MAJOR) return `${version ?? ''} is too old, ${String(LEAST_MAJOR)}.0 is the least`;
@@ -34,7 +34,8 @@ function refuses({steps, limits}: Parameters<NonNullable<Engine['refuses']>>[0])
   if (steps.some(isForeignDevice)) return 'gives a machine no devices of the node';
   const least = OVERHEAD_BYTES + LEAST_BYTES;
   const {value} = limits.memory;
-  if (value !== null && value < least) return `needs a limit on memory of ${inMib(least)} at least, ${inMib(OVERHEAD_BYTES)} of it for itself`;
+  if (value !== null && value < least)
+    return `needs a limit on memory of ${inMib(least)} at least, ${inMib(OVERHEAD_BYTES)} of it for itself`;
   return null;
 }
 

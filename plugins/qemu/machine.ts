@@ -95,6 +95,13 @@ function qemuArgv(task: EngineTask): string[] {
     ...['-kernel', `/proc/self/fd/${String(KERNEL)}`, '-initrd', `/proc/self/fd/${String(INITRAMFS)}`, '-append', kernel.join(' ')],
     ...['-add-fd', `fd=${String(CONSOLE)},set=1`, '-chardev', 'file,id=console,path=/dev/fdset/1,append=on', '-serial', 'chardev:console'],
     ...['-chardev', `socket,id=files,fd=${String(FILES)}`, '-device', 'vhost-user-fs-pci,chardev=files,tag=tare'],
-    ...['-chardev', `socket,id=port,fd=${String(PORT)}`, '-device', 'virtio-serial-pci', '-device', 'virtserialport,chardev=port,name=tare'],
+    ...[
+      '-chardev',
+      `socket,id=port,fd=${String(PORT)}`,
+      '-device',
+      'virtio-serial-pci',
+      '-device',
+      'virtserialport,chardev=port,name=tare',
+    ],
   ];
 }

@@ -21,7 +21,7 @@ const engine = ENGINES.find(({name}) => name === 'qemu');
 
 function asUser(job: Partial<JobDocument> = {}, facts: Partial<Facts> = {}): Plan {
   return plan({
-    job: {image: '/i', pattern: 'vm-lite', identity: {address: 'none'}, ...job},
+    job: {image: '/i', pattern: 'vm-lite', network: 'none', ...job},
     policy: {images: ['/i'], engines: ['qemu'], degraded: 'alarm'},
     facts: {
       system: {
@@ -60,7 +60,10 @@ const refusal = (made: Pick<Plan, 'steps' | 'limits'>): string | null => (engine
 describe('qemu', () => {
   it('is started by the bridge, which is told where the files are, and has the machine’s memory and CPUs', () => {
     const made = machine({limits: {memory: '1GiB', cores: 1.5}});
-    expect(made.engine).to.deep.include({name: 'qemu', sealed: 'a virtual machine has a kernel of its own, which no process of the node enters'});
+    expect(made.engine).to.deep.include({
+      name: 'qemu',
+      sealed: 'a virtual machine has a kernel of its own, which no process of the node enters',
+    });
     const [bridge = [], files = [], emulator = []] = sections(made);
     expect(bridge.slice(0, 8)).to.deep.equal([
       ...['/proc/self/fd/4', 'tare-machine', 'folder', '/b/machine', 'kernel', '/boot/vmlinuz-6.12', 'kvm', '/dev/kvm'],
@@ -94,7 +97,7 @@ describe('qemu', () => {
       },
       mounts: [],
       status: {noNewPrivileges: false} as never,
-      caller: ROOT as never,
+      caller: ROOT,
       version: () => '10.0.13',
     });
     expect([found.path, found.parts, found.less?.map(({code}) => code)]).to.deep.equal([
