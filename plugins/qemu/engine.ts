@@ -14,10 +14,10 @@ const KERNEL = [5, 12] as const;
 
 const ONE_PAYLOAD = 'is used for one payload: a machine has a whole kernel for it';
 
-const majorOf = (version: string | null): number => version === null ? 0 : Number(version.split('.')[0]);
+const majorOf = (version: string | null): number => (version === null ? 0 : Number(version.split('.')[0]));
 
 function obstacle({engine: {version}, kernel}: EngineNode): Reason | null {
-  if (version !== null && majorOf(version) < LEAST_MAJOR) return `${version ?? ''} is too old, ${String(LEAST_MAJOR)}.0 is the least`;
+  if (version !== null && majorOf(version) < LEAST_MAJOR) return `${version} is too old, ${String(LEAST_MAJOR)}.0 is the least`;
   return kernel[0] < KERNEL[0] || (kernel[0] === KERNEL[0] && kernel[1] < KERNEL[1]) ? `needs Linux ${KERNEL.join('.')}` : null;
 }
 

@@ -30,6 +30,7 @@ function asUser(job: Partial<JobDocument> = {}, facts: Partial<Facts> = {}): Pla
       },
       views: VIEWS,
       engines: [QEMU],
+      devices: ['/dev/fuse'],
       ...facts,
     },
   });
