@@ -1,0 +1,107 @@
+/** A virtual machine as the engine of a small machine: qemu with virtiofsd, KVM where the node has it. */
+
+import type {Engine, EngineNode, Reason} from '@tare/contract';
+import {argvOf, FOLDER, KVM_DEVICE} from './machine.js';
+import {isForeignDevice, STEPS, type Part} from './mounts.js';
+import {inMib, LEAST_BYTES, OVERHEAD_BYTES} from './sizes.js';
+
+/** `microvm` with PCI Express and an event device for ACPI (QEMU's ChangeLog/5.2). */
+const LEAST_MAJOR = 6;
+/** `-accel kvm,device=` (QEMU's ChangeLog/9.0). */
+const KVM_DEVICE_MAJOR = 9;
+/** mount_setattr(2), with which the bridge makes mounts read-only. */
+const KERNEL = [5, 12] as const;
+
+const ONE_PAYLOAD = 'is used for one payload: a machine has a whole kernel for it';
+
+const majorOf = (version: string | null): number => (version === null ? 0 : Number(version.split('.')[0]));
+
+function obstacle({engine: {version}, kernel}: EngineNode): Reason | null {
+  if (version !== null && majorOf(version) < LEAST_MAJOR) return `${version} is too old, ${String(LEAST_MAJOR)}.0 is the least`;
+  return kernel[0] < KERNEL[0] || (kernel[0] === KERNEL[0] && kernel[1] < KERNEL[1]) ? `needs Linux ${KERNEL.join('.')}` : null;
+}
+
+/** What a machine cannot do of a plan. */
+function refuses({steps, limits}: Parameters<NonNullable<Engine['refuses']>>[0]): Reason | null {
+  const applications = steps.filter((step) => step.op === 'application.execute');
+  if (applications.length > 1) return 'runs no services beside the payload: groups of the node cannot hold them apart';
+  if (applications.some(({system}) => system?.first === true)) return 'boots no init of the image';
+  const namespaces = steps.find((step) => step.op === 'namespace.unshare')?.namespaces ?? [];
+  // a user's has its user namespace from enter: virtiofsd and qemu were not tried in one
+  if (!namespaces.includes('user')) return 'runs machines of root’s wrapper only';
+  if (!namespaces.includes('network') || steps.some(({op}) => op.startsWith('network.')))
+    return 'gives a machine no network: the job has to say network none, or identity.address none';
+  if (steps.some(isForeignDevice)) return 'gives a machine no devices of the node';
+  const least = OVERHEAD_BYTES + LEAST_BYTES;
+  const {value} = limits.memory;
+  if (value !== null && value < least)
+    return `needs a limit on memory of ${inMib(least)} at least, ${inMib(OVERHEAD_BYTES)} of it for itself`;
+  return null;
+}
+
+/** QEMU, as a child of the shim: the bridge (native/machine.c) is the child, and qemu and virtiofsd are its children. */
+export const engine: Engine<readonly Part[]> = {
+  name: 'qemu',
+  kind: 'child',
+  program: {
+    places: ['/usr/bin/qemu-system-x86_64', '/usr/local/bin/qemu-system-x86_64'],
+    version: {argument: '--version', pattern: /^QEMU emulator version (\d+(?:\.\d+)+)/},
+    setuid: () => 'is not made to be setuid root: take the setuid bit away',
+    abilities: (version) => (majorOf(version) >= KVM_DEVICE_MAJOR ? [KVM_DEVICE] : []),
+    parts: [
+      {
+        name: 'virtiofsd',
+        places: ['/usr/libexec/virtiofsd', '/usr/lib/virtiofsd', '/usr/local/libexec/virtiofsd'],
+        needed: true,
+        written: false,
+        words: {found: null, missing: null},
+      },
+      {
+        name: 'kernel',
+        places: ['/usr/local/lib/tare/vmlinuz', '/boot/vmlinuz-*'],
+        needed: true,
+        written: false,
+        words: {found: 'its kernel is %', missing: null},
+      },
+      {
+        name: 'kvm',
+        places: ['/dev/kvm'],
+        needed: false,
+        written: true,
+        // without these a /dev/kvm is not the hardware's
+        processor: /^flags\s*:.*\b(?:vmx|svm)\b/m,
+        words: {
+          found: 'by KVM',
+          missing: 'emulated (TCG), many times slower: /dev/kvm is not there or cannot be opened, or the processor has no virtualization',
+        },
+        lacking: 'emulated',
+      },
+    ],
+    apparmor: {profiles: [], remedy: 'install an AppArmor profile for tare with the rule "userns,"'},
+  },
+  patterns: {'ulimit++': ONE_PAYLOAD, 'quotas++': ONE_PAYLOAD, 'vm-lite': true},
+  onlyListed: ['vm-lite'],
+  folders: [{name: FOLDER, written: false, because: 'what the virtual machine has of the node’s files'}],
+  prepared: false,
+  covers: 'none',
+  listens: false,
+  tellsFiles: false,
+  groups: 'none',
+  skipsMissing: false,
+  steps: STEPS,
+  sealed: 'a virtual machine has a kernel of its own, which no process of the node enters',
+  refuses,
+  obstacle,
+  translate: (task, parts) => ({files: [], argv: argvOf(task, parts.flat())}),
+  words: {
+    about: 'runs a small machine as a virtual machine, with a kernel of its own',
+    manual: 'qemu-system-x86_64(1), virtiofsd’s README',
+    versions: `${String(LEAST_MAJOR)}.0, with virtiofsd 1.0, Linux ${KERNEL.join('.')} and a kernel that has virtiofs, virtio-pci and virtio-console built in`,
+    install: 'install qemu-system-x86, virtiofsd and a kernel for virtual machines (linux-image-cloud-amd64)',
+    filter: 'init loads it (seccomp(2)) in the machine; qemu and virtiofsd have filters of their own',
+    lacks: ({less = []}) => {
+      const [one] = less;
+      return one === undefined ? null : {lacking: 'KVM', costs: one.because, remedy: 'give the account access to /dev/kvm'};
+    },
+  },
+};
