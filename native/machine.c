@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -178,10 +179,12 @@ static bool take_letter_of_machine(void *context, const struct letter *letter)
 
 	if (letter->kind == LETTER_FRAME)
 		return machine_reports_take(&machine->reports, &machine->control, letter);
-	if (letter->kind != LETTER_OVER)
+	if (letter->kind != LETTER_OVER || letter->size != 4)
 		return false;
-	machine->over = true;
-	return true;
+	long kills = (long)get_number(letter->bytes, 4);
+	if (kills)
+		machine_reports_memory_kills(&machine->control, kills);
+	return machine->over = true;
 }
 
 /* Ends both programs, and tells the shim how it came to this. */
@@ -241,6 +244,8 @@ _Noreturn void machine_main(int argc, char **argv)
 	struct message message;
 
 	prctl(PR_SET_DUMPABLE, 0);
+	/* ways to what is mounted are the payload's too */
+	umask(022);
 	/* neither program gets what the shim hands on for init */
 	if (syscall(SYS_close_range, CONTROL, ~0U, CLOSE_RANGE_CLOEXEC) || fcntl(CONTROL, F_GETFD) < 0)
 		die("tare-machine: descriptors: %s", strerror(errno));

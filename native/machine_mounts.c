@@ -1,6 +1,7 @@
 /* See machine_mounts.h. What is said here of paths is of the box's root, which is this process's by the time that anything else is mounted: a
  * link in it leads nowhere else. */
 #include "machine_mounts.h"
+#include "machine_groups.h"
 #include "machine_options.h"
 #include "mount_tree.h"
 #include "util.h"
@@ -110,6 +111,8 @@ static bool mount_one(const struct places *places, const struct machine_order *o
 	char *const *words = order->words;
 	const unsigned long bare = MS_NOSUID | MS_NOEXEC | MS_NODEV;
 
+	if (!strcmp(order->name, "processes"))
+		return machine_groups_limit(words[0]);
 	if (!strcmp(order->name, "hostname"))
 		return sethostname(words[0], strlen(words[0])) == 0;
 	if (!strcmp(order->name, "proc"))

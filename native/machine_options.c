@@ -15,6 +15,7 @@ static const struct known {
 	{ "ids", false, 2 },	{ "root", false, 1 },	{ "bind", false, 3 }, { "share", false, 2 },
 	{ "hostname", true, 1 }, { "proc", true, 2 },	{ "sys", true, 1 },   { "dev", true, 1 },
 	{ "device", true, 1 },	{ "tmpfs", true, 3 },	{ "place", true, 3 }, { "readonly", true, 1 },
+	{ "processes", true, 1 },
 };
 
 static const struct known *known_as(const char *name)

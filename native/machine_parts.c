@@ -79,6 +79,7 @@ static int make_initramfs(void)
 		return -1;
 	archive_add(&archive, "dev", S_IFDIR | 0755, NULL, 0);
 	archive_add_device(&archive, "dev/console", 0600, 5, 1);
+	archive_add(&archive, "proc", S_IFDIR | 0755, NULL, 0);
 	archive_add(&archive, "files", S_IFDIR | 0755, NULL, 0);
 	archive_add(&archive, "root", S_IFDIR | 0755, NULL, 0);
 	archive_add(&archive, PROGRAM, S_IFREG | 0755, self, size);

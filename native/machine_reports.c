@@ -128,6 +128,15 @@ bool machine_reports_take(struct machine_reports *reports, struct channel *shim,
 	}
 }
 
+void machine_reports_memory_kills(struct channel *shim, long processes)
+{
+	const struct memory_kills_frame kills = { .processes = processes };
+	struct message message;
+
+	write_memory_kills_frame(&message, &kills);
+	channel_send(shim, &message);
+}
+
 void machine_reports_killed(struct machine_reports *reports, struct channel *shim)
 {
 	const struct report killed = {

@@ -23,5 +23,7 @@ struct machine_reports {
 void machine_reports_note_order(struct machine_reports *reports, const struct frame *frame);
 /* Passes a frame of the machine's on. False: it is not to be understood. */
 bool machine_reports_take(struct machine_reports *reports, struct channel *shim, const struct letter *letter);
+/* The kernel in the machine has killed so many processes for memory. */
+void machine_reports_memory_kills(struct channel *shim, long processes);
 /* The machine was killed by SIGKILL, and each application with it. */
 void machine_reports_killed(struct machine_reports *reports, struct channel *shim);

@@ -121,6 +121,29 @@ static _Noreturn void become_init_inside(char *orders, size_t size, int control)
 	init_main("3");
 }
 
+/* Of all processes, since this kernel started (proc(5), /proc/vmstat). */
+static unsigned memory_kills(void)
+{
+	FILE *counts = fopen("/proc/vmstat", "re");
+	unsigned kills = 0;
+	char line[128];
+
+	while (counts && fgets(line, sizeof line, counts))
+		if (sscanf(line, "oom_kill %u", &kills) == 1)
+			break;
+	if (counts)
+		fclose(counts);
+	return kills;
+}
+
+static void tell_over(struct port *port)
+{
+	char kills[4];
+
+	put_number(kills, sizeof kills, memory_kills());
+	port_send(port, LETTER_OVER, 0, kills, sizeof kills);
+}
+
 /* Starts init with PIDs of its own. */
 static bool start_init(struct machine_system *system, const struct letter *letter)
 {
@@ -284,6 +307,8 @@ _Noreturn void machine_system_main(void)
 
 	if (mount("devtmpfs", "/dev", "devtmpfs", MS_NOSUID, NULL))
 		power_off("devtmpfs");
+	if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL))
+		power_off("/proc");
 	signal(SIGPIPE, SIG_IGN);
 	raise_loopback();
 	system.port = (struct port){ .fd = open_port(), .patient = true, .take = take_letter_of_node, .context = &system };
@@ -293,7 +318,7 @@ _Noreturn void machine_system_main(void)
 	while (relay_inside(&system))
 		if (system.init_over && !told && port_is_quiet(&system.port)) {
 			told = true;
-			port_send(&system.port, LETTER_OVER, 0, NULL, 0);
+			tell_over(&system.port);
 		}
 	power_off("the port to the node");
 }

@@ -25,6 +25,36 @@ static int open_inside(int root, const char *path)
 	return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
 }
 
+/* The same place, made where it is not there, with all above it. */
+static int make_inside(int root, const char *path, bool file)
+{
+	char *copy = xprintf("%s", path), *end = copy;
+	int above = dup(root);
+
+	while (above >= 0 && *end) {
+		char *name = end + strspn(end, "/"), kept;
+		end = name + strcspn(name, "/");
+		if (end == name)
+			break;
+		bool last = !end[strspn(end, "/")];
+		kept = *end;
+		*end = 0;
+		int place = open_inside(root, copy);
+		if (place < 0 && errno == ENOENT) {
+			if (last && file)
+				close_kept(openat(above, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
+			else
+				mkdirat(above, name, 0755);
+			place = open_inside(root, copy);
+		}
+		*end = kept;
+		close_kept(above);
+		above = place;
+	}
+	free(copy);
+	return above;
+}
+
 /* Mounts the source there, with all below it. */
 static bool put_source(const char *source, int place, const char *access)
 {
@@ -66,7 +96,10 @@ static bool put_new(const char *folder, const char *name, const char *source, co
 static bool put_bound(const char *folder, const struct machine_order *order)
 {
 	char *path = xprintf("%s/root", folder);
-	int root = open(path, O_PATH | O_CLOEXEC), place = root < 0 ? -1 : open_inside(root, order->words[1]);
+	struct stat source;
+	bool there = stat(order->words[0], &source) == 0;
+	int root = there ? open(path, O_PATH | O_CLOEXEC) : -1;
+	int place = root < 0 ? -1 : make_inside(root, order->words[1], !S_ISDIR(source.st_mode));
 	bool done = place >= 0 && put_source(order->words[0], place, order->words[2]);
 
 	close_kept(place);

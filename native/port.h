@@ -12,7 +12,8 @@ enum letter_kind {
 	LETTER_BOOT = 'B', /* node to machine, first: what the machine mounts, as NUL-terminated strings */
 	LETTER_FRAME = 'F', /* a frame between shim and init: see letter_of_frame() */
 	LETTER_HANG_UP = 'K', /* node to machine: the shim sends nothing more */
-	LETTER_OVER = 'X', /* machine to node: init has ended, all output was taken, and what was written is on the node */
+	/* machine to node: init has ended, all output was taken, and what was written is on the node; u32: processes killed for memory */
+	LETTER_OVER = 'X',
 	LETTER_DATA = 'D', /* bytes of a stream */
 	LETTER_TAKEN = 'A', /* so many bytes of a stream, u32, were passed on */
 	LETTER_END = 'C', /* nothing more comes in this stream */

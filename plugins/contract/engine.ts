@@ -170,7 +170,7 @@ export interface EngineTask {
   pattern: EnginePattern;
   engine: Pick<EngineFacts, 'version' | 'abilities' | 'parts'> & {path: string};
   /** What the payload may use, where that is limited. */
-  limits: {memoryBytes: number | null; cores: number | null};
+  limits: {memoryBytes: number | null; cores: number | null; processes: number | null};
   /** Its steps, in their order. */
   steps: readonly EngineStep[];
   /** The box's own folder; the engine's folders are in it. */

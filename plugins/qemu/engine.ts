@@ -3,7 +3,7 @@
 import type {Engine, EngineNode, Reason} from '@tare/contract';
 import {argvOf, FOLDER, KVM_DEVICE} from './machine.js';
 import {isForeignDevice, STEPS, type Part} from './mounts.js';
-import {inMib, LEAST_BYTES, OVERHEAD_BYTES} from './sizes.js';
+import {inMib, LEAST_BYTES, leastProcesses, OVERHEAD_BYTES} from './sizes.js';
 
 /** `microvm` with PCI Express and an event device for ACPI (QEMU's ChangeLog/5.2). */
 const LEAST_MAJOR = 6;
@@ -11,6 +11,12 @@ const LEAST_MAJOR = 6;
 const KVM_DEVICE_MAJOR = 9;
 /** mount_setattr(2), with which the bridge makes mounts read-only. */
 const KERNEL = [5, 12] as const;
+
+const NO_SERVICES = 'runs no services beside the payload: groups of the node cannot hold them apart';
+const NO_NETWORK = 'gives a machine no network: the job has to say network none, or identity.address none';
+const SEALED = 'a virtual machine has a kernel of its own, which no process of the node enters';
+/** Of the record's figures. */
+const WHOLE = 'is weighed on the node, with the kernel in it and its emulation';
 
 const ONE_PAYLOAD = 'is used for one payload: a machine has a whole kernel for it';
 
@@ -21,28 +27,34 @@ function obstacle({engine: {version}, kernel}: EngineNode): Reason | null {
   return kernel[0] < KERNEL[0] || (kernel[0] === KERNEL[0] && kernel[1] < KERNEL[1]) ? `needs Linux ${KERNEL.join('.')}` : null;
 }
 
+/** Limits that leave no room for the machine itself. */
+function tooLittle({memory, processes, cores}: Parameters<NonNullable<Engine['refuses']>>[0]['limits']): Reason | null {
+  const least = OVERHEAD_BYTES + LEAST_BYTES;
+  if (memory.value !== null && memory.value < least)
+    return `needs a limit on memory of ${inMib(least)} at least, ${inMib(OVERHEAD_BYTES)} of it for itself`;
+  const threads = leastProcesses(cores.value);
+  return processes.value !== null && processes.value < threads
+    ? `needs a limit on processes of ${String(threads)} at least, for threads of its own`
+    : null;
+}
+
 /** What a machine cannot do of a plan. */
 function refuses({steps, limits}: Parameters<NonNullable<Engine['refuses']>>[0]): Reason | null {
   const applications = steps.filter((step) => step.op === 'application.execute');
-  if (applications.length > 1) return 'runs no services beside the payload: groups of the node cannot hold them apart';
+  if (applications.length > 1) return NO_SERVICES;
   if (applications.some(({system}) => system?.first === true)) return 'boots no init of the image';
   const namespaces = steps.find((step) => step.op === 'namespace.unshare')?.namespaces ?? [];
-  // a user's has its user namespace from enter: virtiofsd and qemu were not tried in one
-  if (!namespaces.includes('user')) return 'runs machines of root’s wrapper only';
-  if (!namespaces.includes('network') || steps.some(({op}) => op.startsWith('network.')))
-    return 'gives a machine no network: the job has to say network none, or identity.address none';
+  if (!namespaces.includes('network') || steps.some(({op}) => op.startsWith('network.'))) return NO_NETWORK;
   if (steps.some(isForeignDevice)) return 'gives a machine no devices of the node';
-  const least = OVERHEAD_BYTES + LEAST_BYTES;
-  const {value} = limits.memory;
-  if (value !== null && value < least)
-    return `needs a limit on memory of ${inMib(least)} at least, ${inMib(OVERHEAD_BYTES)} of it for itself`;
-  return null;
+  return tooLittle(limits);
 }
 
 /** QEMU, as a child of the shim: the bridge (native/machine.c) is the child, and qemu and virtiofsd are its children. */
 export const engine: Engine<readonly Part[]> = {
   name: 'qemu',
   kind: 'child',
+  // of root's wrapper, for virtiofsd
+  userNamespace: 'all',
   program: {
     places: ['/usr/bin/qemu-system-x86_64', '/usr/local/bin/qemu-system-x86_64'],
     version: {argument: '--version', pattern: /^QEMU emulator version (\d+(?:\.\d+)+)/},
@@ -89,7 +101,7 @@ export const engine: Engine<readonly Part[]> = {
   groups: 'none',
   skipsMissing: false,
   steps: STEPS,
-  sealed: 'a virtual machine has a kernel of its own, which no process of the node enters',
+  sealed: SEALED,
   refuses,
   obstacle,
   translate: (task, parts) => ({files: [], argv: argvOf(task, parts.flat())}),
@@ -99,6 +111,16 @@ export const engine: Engine<readonly Part[]> = {
     versions: `${String(LEAST_MAJOR)}.0, with virtiofsd 1.0, Linux ${KERNEL.join('.')} and a kernel that has virtiofs, virtio-pci and virtio-console built in`,
     install: 'install qemu-system-x86, virtiofsd and a kernel for virtual machines (linux-image-cloud-amd64)',
     filter: 'init loads it (seccomp(2)) in the machine; qemu and virtiofsd have filters of their own',
+    unclaimed: {
+      'services in the record': NO_SERVICES,
+      'network of the node': NO_NETWORK,
+      'tare exec': SEALED,
+      'tare exec, its end': SEALED,
+      'CPU time in the record': WHOLE,
+      'CPU time of a family': WHOLE,
+      'memory in the record': WHOLE,
+      'engine killed at each step': 'has a bridge that carries the payload’s bytes: without it the box ends',
+    },
     lacks: ({less = []}) => {
       const [one] = less;
       return one === undefined ? null : {lacking: 'KVM', costs: one.because, remedy: 'give the account access to /dev/kvm'};

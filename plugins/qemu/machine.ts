@@ -16,13 +16,26 @@ export const KVM_DEVICE = 'kvmDevice';
 /** Descriptors that the bridge hands on, by number (native/machine_parts.h). */
 const [FILES, PORT, KERNEL, INITRAMFS, CONSOLE, KVM] = [100, 101, 102, 103, 104, 106];
 
+/** Of Tare in the machine, beside the payload's: init and the keeper. */
+const OWN_PROCESSES = 2;
+
 /** Without these, emulated, the kernel measures its clock against one that does not run evenly, and may wait for ever. */
 const EMULATED = ['tsc_early_khz=2000000', 'lpj=4000000', 'no_timer_check'];
 
 /** The whole command line. @throws Error where a part of the engine is not there */
 export function argvOf(task: EngineTask, parts: readonly Part[]): string[] {
   const [program] = task.init.argv;
-  return [program ?? '', 'tare-machine', ...nodeOptions(task), ...mountOptions(parts), '--', ...filesArgv(task), '--', ...qemuArgv(task)];
+  return [
+    program ?? '',
+    'tare-machine',
+    ...nodeOptions(task),
+    ...limitOptions(task),
+    ...mountOptions(parts),
+    '--',
+    ...filesArgv(task),
+    '--',
+    ...qemuArgv(task),
+  ];
 }
 
 function partOf({engine}: EngineTask, name: string): string {
@@ -53,6 +66,10 @@ function nodeOptions(task: EngineTask): string[] {
   if (accounts !== undefined) options.push('account', String(accounts.account.uid), String(accounts.account.gid));
   return [...options, 'ids', map(task.ids.uids), map(task.ids.gids)];
 }
+
+/** The groups of the node count qemu's threads, and not what runs in the machine: its kernel has one of its own. */
+const limitOptions = ({limits: {processes}}: EngineTask): string[] =>
+  processes === null ? [] : ['processes', String(processes + OWN_PROCESSES)];
 
 /** What is bound below something that the machine mounts is shared beside its root, and the machine puts it there. */
 function mountOptions(parts: readonly Part[]): string[] {
@@ -87,7 +104,7 @@ function qemuArgv(task: EngineTask): string[] {
   const isEmulated = task.engine.parts?.kvm === undefined;
   const kernel = ['console=ttyS0', 'panic=-1', 'quiet', 'rdinit=/tare', ...(isEmulated ? EMULATED : []), '--', 'tare-system'];
   return [
-    ...[task.engine.path, '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
+    ...[task.engine.path, '-name', `tare-${task.id}`, '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
     ...['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny'],
     ...['-M', 'microvm,pcie=on,rtc=on,acpi=on,memory-backend=memory'],
     ...accelerator(task),

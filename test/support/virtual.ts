@@ -4,7 +4,8 @@ import {createHash} from 'node:crypto';
 import {execFileSync} from 'node:child_process';
 import {copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync} from 'node:fs';
 import {join} from 'node:path';
-import {program} from './tare.js';
+import {patience} from './pace.js';
+import {program, type Credentials, type Site} from './tare.js';
 
 const KERNEL = 'linux-image-cloud-amd64';
 
@@ -45,7 +46,8 @@ export function virtualParts(): string {
     copyFileSync(join(fresh, 'unpacked/usr/libexec/virtiofsd'), join(fresh, 'libexec/virtiofsd'));
     copyFileSync(join(boot, image), join(fresh, 'lib/tare/vmlinuz'));
     rmSync(join(fresh, 'unpacked'), {recursive: true});
-    renameSync(fresh, parts);
+    // another test file may have been faster
+    if (!existsSync(parts)) renameSync(fresh, parts);
   } finally {
     rmSync(fresh, {recursive: true, force: true});
   }
@@ -62,8 +64,16 @@ const WITHOUT_KVM = [
   'mount --bind /mnt/pts /dev/pts',
 ];
 
-/** A command line with which the parts are where they are looked for, in a mount namespace of its own. @param kvm false: it has no /dev/kvm */
-export const withVirtualParts = (parts: string, argv: readonly string[], {kvm = true} = {}): string[] => [
+interface Place extends Credentials {
+  /** false: there is no /dev/kvm. */
+  kvm?: boolean;
+}
+
+const become = ({uid, gid}: Credentials): string[] =>
+  uid === undefined ? [] : ['/usr/bin/setpriv', `--reuid=${String(uid)}`, `--regid=${String(gid ?? uid)}`, '--clear-groups'];
+
+/** A command line with which the parts are where they are looked for, in a mount namespace of its own. */
+export const withVirtualParts = (parts: string, argv: readonly string[], {kvm = true, ...credentials}: Place = {}): string[] => [
   ...['/usr/bin/unshare', '--mount', '/bin/sh', '-c'],
   [
     'mount --make-rprivate /',
@@ -74,5 +84,17 @@ export const withVirtualParts = (parts: string, argv: readonly string[], {kvm = 
     'exec "$@"',
   ].join(' && '),
   parts,
+  ...become(credentials),
   ...argv,
 ];
+
+/** The parts where they are looked for, for all of a site that is started from then on. Called in a suite. */
+export const withVirtual = (site: Site): void => {
+  before(function () {
+    // the first time the parts are fetched
+    this.timeout(patience(600_000));
+    if (virtualObstacle() !== null) return;
+    const parts = virtualParts();
+    site.around = (argv, credentials) => withVirtualParts(parts, argv, credentials);
+  });
+};

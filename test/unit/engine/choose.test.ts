@@ -48,7 +48,7 @@ describe('the engine of a box', () => {
   it('is for boxes without a policy’s list what it was before there were several', () => {
     const without = {found: [{...BUBBLEWRAP, path: null, how: 'not here'}, CRUN, RUNC]};
     expect(chosen(BOX, without)).to.equal(
-      'bubblewrap cannot be used (not here); crun is taken for ulimit++ only where the policy lists it; runc makes no user namespace without a root, and a box’s has the payload’s account alone; podman is taken for ulimit++ only where the policy lists it; lxc is taken for ulimit++ only where the policy lists it; docker is taken for ulimit++ only where the policy lists it; libvirt is taken for ulimit++ only where the policy lists it',
+      'bubblewrap cannot be used (not here); crun is taken for ulimit++ only where the policy lists it; runc makes no user namespace without a root, and a box’s has the payload’s account alone; podman is taken for ulimit++ only where the policy lists it; lxc is taken for ulimit++ only where the policy lists it; docker is taken for ulimit++ only where the policy lists it; libvirt is taken for ulimit++ only where the policy lists it; qemu is used for one payload: a machine has a whole kernel for it',
     );
     expect(chosen(BOX, {...without, listed: ['bubblewrap', 'crun']})).to.match(/^crun: /);
     expect(chosen(BOX, {...without, only: 'crun'})).to.match(/^crun: /);

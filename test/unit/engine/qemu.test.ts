@@ -119,6 +119,13 @@ describe('qemu', () => {
     expect(bridge[bridge.indexOf('ids') + 1]).to.match(/^0 \d+ \d+\n/);
   });
 
+  it('of a user’s, has the user namespace that enter made, for both', () => {
+    const made = asUser();
+    expect(made.engine.name).to.equal('qemu');
+    const [bridge = []] = sections(made);
+    expect(bridge.filter((word) => word === 'account' || word === 'ids')).to.deep.equal([]);
+  });
+
   it('binds on the node what lies in the root, and in the machine what lies below its own mounts', () => {
     const made = options(
       bind('/view/0', '/'),
@@ -143,6 +150,12 @@ describe('qemu', () => {
     ]);
   });
 
+  it('has the machine’s kernel hold the payload to its limit on processes', () => {
+    const [bridge = []] = sections(machine({limits: {processes: 50}}));
+    expect(bridge[bridge.indexOf('processes') + 1]).to.equal('52');
+    expect(sections(machine())[0]).to.not.include('processes');
+  });
+
   it('has a row for each other step', () => {
     const rows: [Step, string[]][] = [
       [{op: 'hostname.set', hostname: 'box', because}, ['hostname', 'box']],
@@ -164,20 +177,21 @@ describe('qemu', () => {
     const [payload] = made.steps.filter((step) => step.op === 'application.execute');
     if (unshare === undefined || payload === undefined) throw new Error('no such steps');
     const limits = (value: number): Plan['limits'] => ({...made.limits, memory: {...made.limits.memory, value}});
-    expect(() => asUser()).to.throw();
     const reasons: [Partial<Pick<Plan, 'steps' | 'limits'>>, RegExp][] = [
       [{steps: [...made.steps, payload]}, /^runs no services beside the payload/],
       [{steps: [{...unshare, namespaces: ['user', 'pid', 'mount']}]}, /^gives a machine no network/],
-      [{steps: [{...unshare, namespaces: ['pid', 'network']}]}, /^runs machines of root’s wrapper only/],
       [{steps: [...made.steps, bind('/dev/nvidia0', '/dev/nvidia0', {options: ['dev']})]}, /^gives a machine no devices of the node/],
       [{limits: limits(319 * MIB)}, /^needs a limit on memory of 320 MiB at least, 192 MiB of it for itself/],
     ];
     for (const [change, reason] of reasons) expect(refusal({...made, ...change})).to.match(reason);
     expect(refusal({...made, limits: limits(320 * MIB)})).to.equal(null);
+    const processes = (value: number): Plan['limits'] => ({...made.limits, processes: {...made.limits.processes, value}});
+    expect(refusal({...made, limits: processes(30)})).to.equal('needs a limit on processes of 31 at least, for threads of its own');
+    expect(refusal({...made, limits: processes(31)})).to.equal(null);
   });
 
   it('needs Linux 5.12 and QEMU 6, and says so', () => {
-    const node = {engine: QEMU, pattern: 'vm-lite', kernel: [6, 1], userProgram: false, groups: []} as const;
+    const node = {engine: QEMU, pattern: 'vm-lite', uid: 0, kernel: [6, 1], userProgram: false, groups: []} as const;
     expect(engine?.obstacle(node)).to.equal(null);
     expect(engine?.obstacle({...node, engine: {...QEMU, version: '5.2.0'}})).to.equal('5.2.0 is too old, 6.0 is the least');
     expect(engine?.obstacle({...node, kernel: [5, 11]})).to.equal('needs Linux 5.12');

@@ -192,7 +192,7 @@ describe('mode', () => {
     [
       'no bubblewrap',
       {engines: [{...BUBBLEWRAP, path: null}]},
-      'bubblewrap cannot be used (a test); crun is taken for ulimit++ only where the policy lists it; runc makes no user namespace without a root, and a box’s has the payload’s account alone; podman is taken for ulimit++ only where the policy lists it; lxc is taken for ulimit++ only where the policy lists it; docker is taken for ulimit++ only where the policy lists it; libvirt is taken for ulimit++ only where the policy lists it',
+      'bubblewrap cannot be used (a test); crun is taken for ulimit++ only where the policy lists it; runc makes no user namespace without a root, and a box’s has the payload’s account alone; podman is taken for ulimit++ only where the policy lists it; lxc is taken for ulimit++ only where the policy lists it; docker is taken for ulimit++ only where the policy lists it; libvirt is taken for ulimit++ only where the policy lists it; qemu is used for one payload: a machine has a whole kernel for it',
     ],
     ['no user namespace', {namespaces: {...facts().namespaces, user: no}}, 'no user namespace (a test says no)'],
     [
