@@ -59,6 +59,7 @@ struct box {
 	bool ready; /* `ready` */
 	bool engine_reaped, init_reaped;
 	bool limited; /* init has found its limit of CPU time lowered */
+	long memory_kills; /* in a virtual machine */
 	int engine_status;
 	struct rusage engine_usage;
 	bool go_wanted, go_sent, executed, failed, ended, killed;

@@ -32,6 +32,8 @@ static void tell_gone(struct box *box)
 		.shim_system_us = (long)time_us(own.ru_stime),
 		.engine_errors = box->errors_text,
 		.limited = box->limited,
+		.has_memory_kills = box->memory_kills > 0,
+		.memory_kills = box->memory_kills,
 	};
 	write_gone_frame(&message, &gone);
 	box->job.any_ended = true;

@@ -160,6 +160,17 @@ static bool on_stopped(struct box *box, const struct frame *frame)
 	return true;
 }
 
+/* The kernel of a virtual machine has killed for memory. */
+static bool on_memory_kills(struct box *box, const struct frame *frame)
+{
+	struct memory_kills_frame kills;
+
+	if (!read_memory_kills_frame(frame, &kills))
+		return false;
+	box->memory_kills = kills.processes;
+	return true;
+}
+
 /* What init of several says once it is ready. */
 static bool take_application_frame(struct box *box, const struct frame *frame)
 {
@@ -174,6 +185,8 @@ static bool take_application_frame(struct box *box, const struct frame *frame)
 		return !box->ended && on_ended(box, frame);
 	case FRAME_LIMITED:
 		return box->limited = true;
+	case FRAME_MEMORY_KILLS:
+		return on_memory_kills(box, frame);
 	case FRAME_STOPPED:
 		on_stopped(box, frame); /* a keeper's words, which init passes on as they are */
 		return true;
@@ -209,6 +222,8 @@ static bool take_init_frame(struct box *box, const struct frame *frame)
 		return box->executed && !box->ended && on_ended(box, frame);
 	case FRAME_LIMITED:
 		return box->limited = true;
+	case FRAME_MEMORY_KILLS:
+		return on_memory_kills(box, frame);
 	case FRAME_STOPPED:
 		return on_stopped(box, frame);
 	default:

@@ -10,6 +10,8 @@
 #include "input.h"
 #include "join.h"
 #include "landlock.h"
+#include "machine.h"
+#include "machine_system.h"
 #include "mounter.h"
 #include "repository.h"
 #include "starter.h"
@@ -79,6 +81,10 @@ int main(int argc, char **argv, char **environment)
 
 	if (argc == 3 && is_role(argc, argv, "tare-init"))
 		init_main(argv[2]);
+	if (is_role(argc, argv, "tare-machine"))
+		machine_main(argc, argv);
+	if (getpid() == 1 && argc == 2 && !strcmp(argv[0], "/tare") && !strcmp(argv[1], "tare-system"))
+		machine_system_main();
 	if (argc == 3 && is_role(argc, argv, "tare-opaque"))
 		return opaque_main(argv[2]);
 	if (argc > 6 && is_role(argc, argv, "tare-clear"))

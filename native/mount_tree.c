@@ -23,6 +23,11 @@ bool mount_tree_attach(int tree, const char *path)
 	return syscall(SYS_move_mount, tree, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) == 0;
 }
 
+bool mount_tree_attach_at(int tree, int place)
+{
+	return syscall(SYS_move_mount, tree, "", place, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == 0;
+}
+
 bool mount_tree_read_only(int tree, bool bare)
 {
 	struct mount_attr attributes = { .attr_set = MOUNT_ATTR_RDONLY | (bare ? MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV : 0) };

@@ -12,6 +12,8 @@ int mount_tree_open_alone(const char *path);
 
 /* Mounts it at the path. The descriptor stays the caller's. */
 bool mount_tree_attach(int tree, const char *path);
+/* The same at a place that is open (O_PATH), a directory or a file. */
+bool mount_tree_attach_at(int tree, int place);
 
 /* Makes it read-only with all below it; `bare`: without programs that gain rights and without devices too. Linux 5.12, else ENOSYS. */
 bool mount_tree_read_only(int tree, bool bare);

@@ -164,7 +164,7 @@ export const LARGE_PAYLOADS = ['openmpi', 'java', 'perf', 'numpy'];
 /** What gives boxes addresses of their own. */
 export const NETWORK = ['iproute', 'nftables', 'passt', 'slirp4netns', 'python'];
 /** Engines that build boxes beside bubblewrap. */
-export const ENGINES = ['lxc', 'podman', 'docker', 'libvirt'];
+export const ENGINES = ['lxc', 'podman', 'docker', 'libvirt', 'qemu'];
 /** What makes small machines, and images for them. */
 export const SYSTEMS = ['crun', 'uidmap', 'busybox', 'ociSchema', 'mmdebstrap'];
 /** What stands for the client of CVMFS. */

@@ -84,6 +84,10 @@ export interface Engine<Part = unknown> {
   /** It makes mount points, and its configuration says which of them are files: `isFile` tells it, for which a process is started. */
   tellsFiles: boolean;
   steps: EngineSteps<Part>;
+  /** Why it cannot do a plan, each step of which it can do; null: it can. Absent: it always can. */
+  refuses?(plan: Pick<Plan, 'steps' | 'limits'>): Reason | null;
+  /** No process of the node can enter its boxes, for a command beside the payload: why. Absent: one can. */
+  sealed?: Reason;
   /** Why it can build no box on this node, beside what the pattern needs and what the kernel lacks for every engine; null: it can. Absent: nothing. */
   obstacle?(node: EngineNode): Reason | null;
   /** @param parts what it made of the task's steps, in their order. @throws Error for what `obstacle` did not foresee */
@@ -114,6 +118,8 @@ export interface EngineProgram {
   };
   /** Until which version an account other than root can use it as setuid root, without a user namespace; null: none. */
   setuid: {refusedSince: string} | null;
+  /** Files of the node that it needs beside the program, or uses where they are. Absent: none. */
+  parts?: readonly EnginePart[];
   /**
    * What not all of its versions can do, or not as setuid root, by its name: since which version, of which an unknown one is not; absent: any. `setuid`
    * false: not as setuid root.
@@ -121,6 +127,23 @@ export interface EngineProgram {
   abilities: Readonly<Record<string, {since?: string; setuid?: false}>>;
   /** Profiles of AppArmor that let it make user namespaces where other programs may not. */
   apparmor: {profiles: readonly string[]; remedy: string};
+}
+
+/** A file of the node that an engine needs, or uses where it is. */
+export interface EnginePart {
+  name: string;
+  /** Absolute paths in the order in which they are tried. With `*` at its end: the last entry of that folder which begins so, by the numbers in the names. */
+  places: readonly string[];
+  /** Without it the engine cannot be used. */
+  needed: boolean;
+  /** It is of use only where it can be written to by the caller. */
+  written: boolean;
+  /** It is of use only where /proc/cpuinfo begins with something like this. Absent: anywhere. */
+  processor?: RegExp;
+  /** What follows where it is there, and where it is not; null: nothing worth saying. */
+  words: {found: string | null; missing: string | null};
+  /** Where it is not there, a job has less than was asked for: a flag of the record (docs/explanation/degraded.md). Absent: it has not. */
+  lacking?: string;
 }
 
 /** An engine as it was found on a node. */
@@ -132,6 +155,10 @@ export interface EngineFacts {
   /** It is setuid root for an account that is not root: it needs no user namespaces, and cannot be used in one. */
   setuid: boolean;
   abilities: readonly string[];
+  /** Paths of its parts that are there, by their names. Absent: it has none. */
+  parts?: Readonly<Record<string, string>>;
+  /** What a job has less by it here: a flag of the record, and why. Absent: nothing. */
+  less?: readonly {code: string; because: string}[];
   /** Where that was read, or why it is not there. */
   how: string;
 }
@@ -150,7 +177,9 @@ export interface EngineNode {
 export interface EngineTask {
   id: string;
   pattern: EnginePattern;
-  engine: Pick<EngineFacts, 'version' | 'abilities'> & {path: string};
+  engine: Pick<EngineFacts, 'version' | 'abilities' | 'parts'> & {path: string};
+  /** What the payload may use, where that is limited. */
+  limits: {memoryBytes: number | null; cores: number | null; processes: number | null};
   /** Its steps, in their order. */
   steps: readonly EngineStep[];
   /** The box's own folder; the engine's folders are in it. */

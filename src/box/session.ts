@@ -42,6 +42,7 @@ export async function joinBox(
   channel: Channel,
   seen: (frame: Frame) => void = () => undefined,
 ): Promise<Joined> {
+  if (plan.engine.sealed !== undefined) return {failure: {step: '', text: plan.engine.sealed}};
   const groups = openGroups(plan.steps, id);
   const keys = [...groups.joins('engine').map(launchKey.engineGroup), ...groups.joins(part).map(launchKey.group)];
   // there the payload is where init is not, among the processes of a process 1 of its own

@@ -19,7 +19,7 @@ export {removeGroups} from './remove.js';
 export {restore as restoreGroup} from './evacuate.js';
 export {eventsAround} from './memory-events.js';
 export {verdictFromOutside} from './outside.js';
-export {verdictAround} from './verdict.js';
+export {verdictAround, verdictInside} from './verdict.js';
 export type {Freeze, GroupEvents, Groups, GroupUsage, MemoryEvents, Part} from './groups.js';
 export type {StallReading} from './stall.js';
 

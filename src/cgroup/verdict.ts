@@ -54,6 +54,10 @@ export function verdictAround(before: MemoryEvents, now: (group: GroupEvents) =>
   return {whose: 'slot', evidence: [`oom_kill +${kills} in ${own.directory}`, ...hits.ancestors].join(', '), certain: false};
 }
 
+/** The verdict of the kernel in a virtual machine: its memory is the payload's alone, and what it killed was in the machine. */
+export const verdictInside = (kills: number): OomVerdict | null =>
+  kills === 0 ? null : {whose: 'payload', evidence: `oom_kill +${String(kills)} in the kernel of the virtual machine`, certain: true};
+
 interface Hits {
   own: string[];
   ancestors: string[];

@@ -183,6 +183,8 @@ export class BoxDecider {
     gone: ({name: _, engineErrors, ...engine}) => {
       this.observed.engine = {...engine, stderr: engineErrors.trim()};
       this.gone = true;
+      // a machine runs one payload
+      if (engine.memoryKills !== undefined) this.applications?.memoryKilled([{oomKills: engine.memoryKills, ownLimit: false}]);
       this.cancelDeadline();
     },
     shimGone: () => {

@@ -38,6 +38,8 @@ export interface EngineReport {
   stderr: string;
   /** Init found its limit on CPU time, at which the kernel kills it, lowered. */
   limited: boolean;
+  /** Processes that the kernel in a virtual machine killed for memory. Absent: none. */
+  memoryKills?: number;
 }
 
 /** Sums over all starts of one application; null as long as none has ended. */

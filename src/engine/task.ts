@@ -50,7 +50,11 @@ export function taskOf(plan: Plan, {id, boxDirectory, facts, kind, caller, archi
   return {
     id,
     pattern: pattern.value,
-    engine: {path: engine.path ?? engine.name, version: engine.version, abilities: facts.abilities},
+    engine: {
+      ...{path: engine.path ?? engine.name, version: engine.version, abilities: facts.abilities},
+      ...(facts.parts === undefined ? {} : {parts: facts.parts}),
+    },
+    limits: {memoryBytes: plan.limits.memory.value, cores: plan.limits.cores.value, processes: plan.limits.processes.value},
     steps: engineSteps(plan).map((step) => placed(step, boxDirectory)),
     box: boxDirectory,
     init: {argv: initArgv(plan, kind), descriptors: handedOn(plan), folder: kind === 'child' ? null : bridgedFolder(boxDirectory)},

@@ -1,6 +1,6 @@
 /** Engines: which programs are here, and what they can do. Found in fixed places, never by the PATH, which is the job's. */
 
-import type {Engine, EngineFacts, EngineProgram} from '@tare/contract';
+import type {Engine, EngineFacts, EnginePart, EngineProgram} from '@tare/contract';
 import {isOlder} from '../version.js';
 import {cached, type Cached} from './cache.js';
 import type {Caller} from './identity.js';
@@ -44,8 +44,10 @@ export function readEngine(engine: Sought, inputs: EngineInputs): EngineFacts {
       skipped.push(`${path} has no daemon: nothing is at ${sockets.join(', ')}`);
       continue;
     }
-    const how = [`${path} ${program.version.argument}`, note, ...skipped].filter((part) => part !== null).join('; ');
-    return {name, path, version, setuid, abilities: abilitiesOf(program, version, setuid), how};
+    const parts = program.parts === undefined ? NO_PARTS : readParts(program.parts, inputs.tree);
+    const how = [`${path} ${program.version.argument}`, note, ...parts.words, ...skipped].filter((part) => part !== null).join('; ');
+    const common = {name, version, setuid, abilities: abilitiesOf(program, version, setuid), ...parts.facts};
+    return parts.missing === null ? {...common, path, how} : {...common, path: null, how: parts.missing};
   }
   const how = skipped.join('; ') || `not in ${program.places.join(', ')}`;
   return {name, path: null, version: null, setuid: false, abilities: [], how};
@@ -64,6 +66,51 @@ function setuidObstacle({setuid}: EngineProgram, version: string | null): string
   return version === null || isOlder(version, refusedSince)
     ? null
     : `is setuid root, and refuses to run so since ${refusedSince} (found ${version}): take the setuid bit away`;
+}
+
+interface FoundParts {
+  /** Empty where the engine has no parts. */
+  facts: Pick<EngineFacts, 'parts' | 'less'>;
+  words: string[];
+  /** The first that is needed and not there; null: none. */
+  missing: string | null;
+}
+
+const NO_PARTS: FoundParts = {facts: {}, words: [], missing: null};
+
+function readParts(parts: readonly EnginePart[], tree: Tree): FoundParts {
+  const found = parts.map((part) => ({part, path: findPart(part, tree)}));
+  const lost = found.find(({part, path}) => part.needed && path === null)?.part;
+  const less = found.flatMap(({part: {lacking, words}, path}) =>
+    path === null && lacking !== undefined ? [{code: lacking, because: words.missing ?? ''}] : [],
+  );
+  return {
+    facts: {
+      parts: Object.fromEntries(found.flatMap(({part, path}) => (path === null ? [] : [[part.name, path]]))),
+      ...(less.length === 0 ? {} : {less}),
+    },
+    words: found.flatMap(({part: {words}, path}) => (path === null ? words.missing : words.found?.replace('%', path)) ?? []),
+    missing: lost === undefined ? null : `its ${lost.name} is not in ${lost.places.join(', ')}`,
+  };
+}
+
+/** The path of a part; null: it is not there. */
+function findPart({places, written, processor}: EnginePart, tree: Tree): string | null {
+  if (processor?.test(tree.head('/proc/cpuinfo') ?? '') === false) return null;
+  for (const place of places) {
+    const path = place.endsWith('*') ? lastOf(place.slice(0, -1), tree) : place;
+    if (path !== null && tree.exists(path) && (!written || tree.writable(path))) return path;
+  }
+  return null;
+}
+
+/** The last path that begins so; `-10` comes after `-9`. */
+function lastOf(beginning: string, tree: Tree): string | null {
+  const slash = beginning.lastIndexOf('/') + 1;
+  const [folder, start] = [beginning.slice(0, slash), beginning.slice(slash)];
+  const names = tree.entries(folder, ({name, kind}) => name.startsWith(start) && kind !== 'directory').map(({name}) => name);
+  const last = names.sort((a, b) => a.localeCompare(b, 'en', {numeric: true})).at(-1);
+  return last === undefined ? null : folder + last;
 }
 
 interface Privilege {

@@ -4,7 +4,7 @@ import {TareError} from '../errors.js';
 import type {Facts} from '../host/facts.js';
 import type {Policy} from '../policy/policy.js';
 import type {Plan} from '../schema/generated/plan-1.js';
-import type {Call} from './inputs.js';
+import type {Call, EngineChoice} from './inputs.js';
 import type {PlannedLimits} from './limits.js';
 import type {MachineIds} from './machine-ids.js';
 import type {ModeChoice} from './mode.js';
@@ -23,6 +23,7 @@ export function degradations(
   {within}: Facts,
   {unboxed, lost = []}: Call,
   ids: MachineIds,
+  engine: EngineChoice | null = null,
 ): Degradation[] {
   if (mode.value === 'observe' || within !== null) return [];
   const what: Degradation[] = [];
@@ -37,6 +38,7 @@ export function degradations(
   less('processes', 'groups');
   less('scratch', 'disk');
   if (ids.lacking !== null) what.push({code: 'node-root', because: `root of the small machine is the node’s: ${ids.lacking}`});
+  what.push(...(engine?.facts.less ?? []));
   return what;
 }
 

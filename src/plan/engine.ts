@@ -138,7 +138,7 @@ export const mayMakeUser = ({available, only}: Ability): boolean => available &&
  * Why an engine cannot do a plan that was made for it: the first of its steps that it has no translator for, or that the payload could reach it;
  * null: it can.
  */
-export function planRefusal(engine: Engine, plan: Pick<Plan, 'steps' | 'landlock'>): Reason | null {
+export function planRefusal(engine: Engine, plan: Pick<Plan, 'steps' | 'landlock' | 'limits'>): Reason | null {
   const unshare = plan.steps.find(({op}) => op === 'view.unshare');
   if (isBlind(engine) && unshare !== undefined)
     return `has a daemon, which does not see what is mounted for the box: ${unshare.because} (${unshare.op})`;
@@ -153,7 +153,7 @@ export function planRefusal(engine: Engine, plan: Pick<Plan, 'steps' | 'landlock
     const row: unknown = engine.steps[step.op as EngineOp];
     if (typeof row === 'string') return `${row} (${step.op})`;
   }
-  return null;
+  return engine.refuses?.(plan) ?? null;
 }
 
 /** Whether the engine needs the files of a box prepared (`Engine.prepared`). Those of a small machine are prepared in any case, for each engine. */

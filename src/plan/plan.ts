@@ -70,7 +70,7 @@ function planWithout(unable: ReadonlyMap<string, Reason>, original: Inputs): {pl
   const ids: MachineIds = pattern.value === 'vm-lite' ? machineIds(inputs, view.image !== null) : {maps: null, lacking: null};
   const limits = planLimits(inputs, mode);
   const observed = mode.value === 'observe' ? planObserved(original, policy, limits, makePlan) : null;
-  const less = degradations(mode, limits, facts, call, ids);
+  const less = degradations(mode, limits, facts, call, ids, engine);
   const degraded = planDegraded(policy, mode, less);
   const steps = planSteps(inputs, {mode, limits, network, pattern: pattern.value, own: identity, observed, maps: ids.maps});
   const planned = {engine: planEngine(engine, mode), pattern, steps};
@@ -114,7 +114,9 @@ const withQueues = (steps: readonly Step[]): Step[] => steps.map((step) => (step
 function planEngine(choice: EngineChoice | null, mode: ModeChoice): Plan['engine'] {
   if (choice === null) return {name: 'none', path: null, version: null, because: mode.because};
   const {name, path, version} = choice.facts;
-  return {name, path, version, ...plannedKind(choice.engine), because: choice.because};
+  const {sealed} = choice.engine;
+  const kind = plannedKind(choice.engine);
+  return {name, path, version, ...kind, because: choice.because, ...(sealed === undefined ? {} : {sealed})};
 }
 
 /** A payload that could write to the spool could write its own record. Links are the runner's business. */

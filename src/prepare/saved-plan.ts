@@ -78,6 +78,8 @@ function checkEngine(plan: Plan, here: EngineInputs & {policy: Policy}, mismatch
   const {daemon, keeps} = plan.engine;
   if (canonicalJson({daemon, keeps}) !== canonicalJson({daemon: undefined, keeps: undefined, ...plannedKind(choice.engine)}))
     throw mismatch(`${name} starts init in another way`, canonicalJson({daemon, keeps}), canonicalJson(plannedKind(choice.engine)));
+  if (plan.engine.sealed !== choice.engine.sealed)
+    throw mismatch(`who can enter a box of ${name} is another`, plan.engine.sealed ?? 'any', choice.engine.sealed ?? 'any');
   const refused = planRefusal(choice.engine, plan);
   const covers = stepsOf(plan, 'mount.cover').map(({at}) => at);
   const wanted = [coverOf(choice.engine, here.facts)].filter((at) => at !== null);

@@ -2,7 +2,7 @@
 
 import {listen} from '../box/listen.js';
 import type {BoxState} from '../box/box-state.js';
-import {verdictAround, type Groups, type MemoryEvents} from '../cgroup/manager.js';
+import {verdictAround, verdictInside, type Groups, type MemoryEvents} from '../cgroup/manager.js';
 import {BoxDecider} from '../decide/box.js';
 import type {EndedObservation, Weighing} from '../decide/observation.js';
 import {errnoOf} from '../errors.js';
@@ -144,9 +144,9 @@ function ended(state: BoxState, {decider, performer, tasks}: Followed, groups: G
 }
 
 /** A payload that ended well, or by a watch, was not ended by whatever else was killed in the slot. */
-function verdictOf({memoryBefore}: BoxState, {observed: {init, stop}}: BoxDecider, groups: Groups): OomVerdict | null {
+function verdictOf({memoryBefore}: BoxState, {observed: {engine, init, stop}}: BoxDecider, groups: Groups): OomVerdict | null {
   const before = memoryBefore as MemoryEvents;
-  const own = groups.verdict(before, groups.memoryEvents());
+  const own = groups.verdict(before, groups.memoryEvents()) ?? verdictInside(engine?.memoryKills ?? 0);
   return own ?? (stop === null && init?.rawStatus !== 0 ? verdictAround(before) : null);
 }
 

@@ -1,6 +1,6 @@
 /** Boxes of one engine, pattern and role, for the checks: what is asked in the words of the pattern, and how it ended. */
 
-import {execFileSync, spawn, type ChildProcess, type StdioOptions} from 'node:child_process';
+import {execFileSync, type ChildProcess, type StdioOptions} from 'node:child_process';
 import {chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
@@ -56,6 +56,8 @@ export interface Live {
 }
 
 const UNAVAILABLE = 'BOX_UNAVAILABLE';
+/** Checks without which an engine's small machines are asked for less. */
+const [SERVICES, NODES_NETWORK] = ['services in the record', 'network of the node'];
 /** In the job of several applications; its outputs go to files of this name. */
 const APPLICATION = 'one';
 /** What a payload writes when a check may go on. */
@@ -127,8 +129,10 @@ export class Bench {
     if (this.pattern === 'ulimit++') return {...common, command};
     if (this.pattern === 'quotas++')
       return {...common, applications: [{name: APPLICATION, command}], primary: APPLICATION, output: 'files'};
-    const idle = {name: 'idle', command: ['/bin/sleep', '86400']};
-    return {...common, image: this.image, services: [idle], command};
+    const {unclaimed = {}} = this.engine.words;
+    const services = SERVICES in unclaimed ? {} : {services: [{name: 'idle', command: ['/bin/sleep', '86400']}]};
+    const identity = NODES_NETWORK in unclaimed && network !== 'host' ? {identity: {address: 'none'}} : {};
+    return {...common, image: this.image, ...services, ...identity, command};
   }
 
   /** To its end. @throws NotClaimed where the engine says beforehand that it cannot */
@@ -147,15 +151,14 @@ export class Bench {
 
   /** Started, and not awaited. */
   start(ask: Ask, policy = this.policy(ask.policy)): Live {
-    const {directory, work, credentials} = this.site;
+    const {directory, work} = this.site;
     const record = join(directory, 'spool', `copy-${String(this.count++)}.json`);
     const fileOf = (stream: 'out' | 'err'): string => join(ask.workDirectory ?? work, `${APPLICATION}.${stream}`);
     for (const stream of ['out', 'err'] as const) rmSync(fileOf(stream), {force: true});
     const words = [bin('tare'), 'run', '--policy', policy, '--record', record, this.site.job(this.document(ask))];
-    const [program = '', ...argv] = ask.via?.(words) ?? words;
     const began = Date.now();
-    const child = spawn(program, argv, {
-      ...{cwd: work, env: {PATH, ...ask.env}, stdio: ask.stdio ?? ['pipe', 'pipe', 'pipe'], ...credentials},
+    const child = this.site.spawn(ask.via?.(words) ?? words, {
+      ...{cwd: work, env: {PATH, ...ask.env}, stdio: ask.stdio ?? ['pipe', 'pipe', 'pipe']},
       detached: ask.detached === true,
     });
     child.stdin?.on('error', () => undefined).end(ask.input ?? ''); // who has no standard input does not read it

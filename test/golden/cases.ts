@@ -29,7 +29,6 @@ const EVERYWHERE: readonly (readonly [job: string, policy: string])[] = [
   ['mcsim', 'rules'],
   ['mcsim', 'required-kernel'],
   ['pilot', 'builtin'],
-  ['pilot', 'rules'],
   ['full', 'rules'],
   ['view', 'builtin'],
 ];

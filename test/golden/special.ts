@@ -31,6 +31,11 @@ const LXC: EngineFacts = {...CRUN, name: 'lxc', path: '/usr/bin/lxc-start', vers
 const PODMAN: EngineFacts = {...CRUN, name: 'podman', path: '/usr/bin/podman', version: '5.4.2'};
 const DOCKER: EngineFacts = {...CRUN, name: 'docker', path: '/usr/bin/docker', version: '26.1.5', abilities: []};
 const RUNC: EngineFacts = {...CRUN, name: 'runc', path: '/usr/sbin/runc', version: '1.1.12', abilities: []};
+const QEMU: EngineFacts = {
+  ...{...CRUN, name: 'qemu', path: '/usr/bin/qemu-system-x86_64', version: '10.0.13', abilities: ['kvmDevice']},
+  parts: {virtiofsd: '/usr/libexec/virtiofsd', kernel: '/boot/vmlinuz-6.12.0-cloud-amd64'},
+  less: [{code: 'emulated', because: 'emulated (TCG)'}],
+};
 const NETWORK: NetworkFacts = {
   programs: {
     ip: '/usr/sbin/ip',
@@ -257,6 +262,12 @@ export const SPECIAL: readonly Special[] = [
     policy: {engines: ['libvirt']},
     facts: {engines: [{...CRUN, name: 'libvirt', path: '/usr/bin/virsh', version: '11.3.0', abilities: []}], views: ROOTS_VIEWS},
   }),
+  special('el9-v2-condor24.engine.qemu', {
+    job: {...machine, identity: {address: 'none'}},
+    policy: {engines: ['qemu'], images: [machine.image], degraded: 'alarm'},
+    facts: {engines: [QEMU], system: MACHINES, network: NETWORK, views: VIEWS},
+    call: {image: found({})},
+  }),
   special('debian13-v1root.engine.root', {
     job: {applications, filesystem: 'shared'},
     policy: {engines: ['runc', 'crun']},
@@ -272,6 +283,12 @@ function refusals(): Special[] {
       job: {...machine, services},
       policy: {images: [machine.image]},
       facts: {engines: [{...CRUN, path: null, version: null}], system: MACHINES, views: VIEWS},
+    }),
+    special('el9-v2-condor24.refused.qemu', {
+      job: {...machine, services, identity: {address: 'none'}},
+      policy: {engines: ['qemu'], images: [machine.image]},
+      facts: {engines: [QEMU], system: MACHINES, network: NETWORK, views: VIEWS},
+      call: {image: found({})},
     }),
     special('el9-v2-condor24.refused.no-image', {job: {services}}),
     special('el9-v2-condor24.refused.image', {job: {...machine, services}}),

@@ -18,12 +18,15 @@ export const HOST: EngineHost = {
 };
 
 /** By the engine that the plan names. */
-export function launchOf(plan: Plan, context: Partial<Omit<TaskContext, 'facts'>> & {abilities?: readonly string[]} = {}): EngineLaunch {
+export function launchOf(
+  plan: Plan,
+  context: Partial<Omit<TaskContext, 'facts'>> & Partial<Pick<EngineFacts, 'abilities' | 'parts'>> = {},
+): EngineLaunch {
   const {name, path, version} = plan.engine;
   const engine = ENGINES.find((one) => one.name === name);
   if (engine === undefined) throw new Error(`no engine ${name}`);
-  const {abilities = abilitiesOf(engine.program, version, false), ...more} = context;
-  const facts: EngineFacts = {name, path, version, setuid: false, abilities, how: 'a test'};
+  const {abilities = abilitiesOf(engine.program, version, false), parts, ...more} = context;
+  const facts: EngineFacts = {name, path, version, setuid: false, abilities, ...(parts === undefined ? {} : {parts}), how: 'a test'};
   const node = {exists: () => true, isFile: () => false, node: HOST};
   const call = {id: 'ab', boxDirectory: '/b', caller: {uid: 1001, gid: 100}, architectures: ['SCMP_ARCH_X86_64']};
   const common = {kind: engine.kind, ...call, ...node};

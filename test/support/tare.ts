@@ -40,6 +40,12 @@ export interface RunOutput {
   record: UsageRecord;
 }
 
+/** Whom a program is started as; empty: as whom starts it. */
+export interface Credentials {
+  uid?: number;
+  gid?: number;
+}
+
 export interface WrapOptions {
   policy?: object;
   offered?: Record<string, object>;
@@ -53,6 +59,8 @@ export interface WrapOptions {
  */
 export class Site {
   readonly role: Role;
+  /** What starts a program on a node that has more than this one, and as whom; null: nothing does. */
+  around: ((argv: readonly string[], credentials: Credentials) => readonly string[]) | null = null;
   private readonly parent: string;
   private made: string | null = null;
   private count = 0;
@@ -73,7 +81,7 @@ export class Site {
   }
 
   /** The account that runs the wrapper in this role. */
-  get credentials(): {uid?: number; gid?: number} {
+  get credentials(): Credentials {
     return this.role === 'user' && isRoot ? {uid: NOBODY, gid: NOBODY} : {};
   }
 
@@ -102,7 +110,15 @@ export class Site {
 
   /** `tare ARGV`, started and not awaited. Standard streams are pipes unless said otherwise. */
   start(argv: readonly string[], options: SpawnOptions = {}): ChildProcess {
-    return spawn(bin('tare'), argv, {cwd: this.work, stdio: ['pipe', 'pipe', 'pipe'], ...this.credentials, ...options});
+    return this.spawn([bin('tare'), ...argv], {cwd: this.work, stdio: ['pipe', 'pipe', 'pipe'], ...options});
+  }
+
+  /** A program of the site's account. */
+  spawn(argv: readonly string[], options: SpawnOptions): ChildProcess {
+    const {uid, gid, ...more} = {...this.credentials, ...options};
+    const account = {...(uid === undefined ? {} : {uid}), ...(gid === undefined ? {} : {gid})};
+    const [program = '', ...words] = this.around?.(argv, account) ?? argv;
+    return spawn(program, words, this.around === null ? {...more, ...account} : more);
   }
 
   /** `tare ARGV` to its end. */
@@ -188,7 +204,7 @@ export class Site {
       ...list(join(this.directory, 'scratch')),
       ...list(join(this.directory, 'spool')).filter((path) => path.endsWith('.tmp')),
       ...groups().filter((path) => this.boxes().some((id) => path.endsWith(`/tare-${id}`))),
-      ...processesOf(this.directory),
+      ...processesOf(this.directory, this.boxes()),
     ];
   }
 
@@ -313,12 +329,13 @@ export function send(pid: number, signal: NodeJS.Signals): void {
 }
 
 /** Processes that belong to a site: by their argv, or by what of it is bound into their box. */
-function processesOf(directory: string): string[] {
+function processesOf(directory: string, boxes: readonly string[]): string[] {
+  const names = new Set(boxes.map((id) => `tare-${id}`));
   return processes()
     .filter(({pid, state}) => pid !== process.pid && state !== 'Z')
     .filter(
       ({pid, argv, comm}) =>
-        argv.some((argument) => argument.includes(directory)) ||
+        argv.some((argument) => argument.includes(directory) || names.has(argument)) ||
         (comm === 'tare-init' && boundInto(pid).some((root) => root.includes(basename(directory)))),
     )
     .map(({pid, argv}) => `process ${String(pid)}: ${argv.join(' ')}`);

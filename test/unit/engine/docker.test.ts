@@ -149,10 +149,11 @@ describe('a box by Docker', () => {
 
   it('has nothing of what is mounted for a box before the engine starts', () => {
     const steps: EngineStep[] = [{op: 'mount.move', source: '/', at: '/b/node', because}];
-    expect(planRefusal(engine, {steps})).to.match(/sees nothing of what is mounted for a box/);
+    const {limits} = boxed();
+    expect(planRefusal(engine, {limits, steps})).to.match(/sees nothing of what is mounted for a box/);
     const view = {op: 'view.unshare', user: false, root: null, because} as const;
-    expect(planRefusal(engine, {steps: [view]})).to.match(/^has a daemon, which does not see what is mounted for the box: a test/);
-    expect(planRefusal(podman, {steps: [view, ...steps]})).to.equal(null);
+    expect(planRefusal(engine, {limits, steps: [view]})).to.match(/^has a daemon, which does not see what is mounted for the box: a test/);
+    expect(planRefusal(podman, {limits, steps: [view, ...steps]})).to.equal(null);
   });
 
   it('ways to what is mounted below the private /tmp are made as the account that removes them', () => {
