@@ -46,7 +46,7 @@ const AND_PACKAGES = [...BUILT, 'packages'];
  * in ms, and with `files` one file by one (side-by-side.mjs). `builds`: steps of scripts/build.mjs, BUILT when absent; `system`: what setup.mjs can
  * install, BOX when absent; `wanted`: the same, but the tests are skipped where it cannot; `longWanted`: more of that in a long run; `budget`: the
  * seconds that it may take of `npm test` on 2 CPUs, building left out: all together less than 25 minutes; `seconds`: until it is killed; `whole`:
- * more options in a run of all suites; `long`: more options of a long run, `longBudget`: its seconds where they are others; `waits`: it waits for a
+ * more options in a run of all suites; `besides`: the same where it runs beside others; `long`: more options of a long run, `longBudget`: its seconds where they are others; `waits`: it waits for a
  * batch system, or for one step after the other, more than it works, so that a run of all suites has it beside the others, in this order, and the long
  * one, which loads the machine there, has not; `settings`: options that are told to its tests by a variable, which is 1 then.
  */
@@ -168,10 +168,13 @@ const SUITES = [
     wanted: [...PACKAGERS, ...READERS, ...SYSTEMS],
     budget: 45,
   },
+  // the last of them, and the one that computes: it takes what the others' waiting leaves of the CPUs
   {
     name: 'lab',
+    waits: true,
     command: ['node', 'test/lab/suite.mjs'],
     whole: ['--again'],
+    besides: ['--beside'],
     long: ['--all'],
     builds: AND_PACKAGES,
     system: TOOLCHAIN,
@@ -321,7 +324,12 @@ await main(async () => {
   const whole = names.length === 0;
   const inTurn = async (suites, apart) => {
     for (const suite of suites) {
-      const more = [...(whole ? (suite.whole ?? []) : []), ...(long ? (suite.long ?? []) : []), ...options];
+      const more = [
+        ...(whole ? (suite.whole ?? []) : []),
+        ...(apart ? (suite.besides ?? []) : []),
+        ...(long ? (suite.long ?? []) : []),
+        ...options,
+      ];
       const result = await runSuite(suite, {options: more, seconds: left(suite), apart});
       results.push({name: suite.name, suite, budget: (long ? suite.longBudget : undefined) ?? suite.budget, ...result});
     }
