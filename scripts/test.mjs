@@ -43,8 +43,8 @@ const AND_PACKAGES = [...BUILT, 'packages'];
 
 /**
  * What each suite runs is the folder for worker nodes (test/support/tare.ts). `command`, or `mocha`: the tests of this folder, with their `timeout`
- * in ms, and with `files` one file by one (side-by-side.mjs). `builds`: steps of scripts/build.mjs, BUILT when absent; `system`: what setup.mjs can
- * install, BOX when absent; `wanted`: the same, but the tests are skipped where it cannot; `longWanted`: more of that in a long run; `budget`: the
+ * in ms, and with `files` one file by one, or in pieces (side-by-side.mjs). `builds`: steps of scripts/build.mjs, BUILT when absent; `system`: what
+ * setup.mjs can install, BOX when absent; `wanted`: the same, but the tests are skipped where it cannot; `longWanted`: more of that in a long run; `budget`: the
  * seconds that it may take of `npm test` on 2 CPUs, building left out: all together less than 25 minutes; `seconds`: until it is killed; `whole`:
  * more options in a run of all suites; `besides`: the same where it runs beside others; `long`: more options of a long run, `longBudget`: its seconds where they are others; `waits`: it waits for a
  * batch system, or for one step after the other, more than it works, so that a run of all suites has it beside the others, in this order, and the long
@@ -52,9 +52,9 @@ const AND_PACKAGES = [...BUILT, 'packages'];
  */
 const SUITES = [
   {name: 'lint', command: ['node', 'scripts/lint.mjs'], builds: ['schemas', 'tsc', 'manifest'], system: [], budget: 80},
-  {name: 'unit', mocha: 'unit', builds: ['schemas'], system: [], budget: 35},
+  {name: 'unit', mocha: 'unit', files: {pieces: 2}, builds: ['schemas'], system: [], budget: 35},
   {name: 'golden', mocha: 'golden', builds: ['schemas'], system: [], budget: 5},
-  {name: 'cli', mocha: 'cli', budget: 60},
+  {name: 'cli', mocha: 'cli', files: {}, budget: 60},
   {name: 'parity', mocha: 'parity', timeout: 60_000, wanted: [...SYSTEMS, 'python'], budget: 60},
   {
     name: 'native',
