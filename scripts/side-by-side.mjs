@@ -1,4 +1,4 @@
-// The test files of a folder, one mocha for each, two at a time, since they wait more than they work.
+// The test files of a folder, one mocha for each, two or three at a time, since they wait more than they work.
 // mocha's own --parallel runs several files in one process, lets one that hangs hold up all, and loses why a test was skipped.
 import {readdirSync, statSync} from 'node:fs';
 import path from 'node:path';
@@ -39,10 +39,11 @@ async function runFiles(mocha, files, seconds) {
 
 /**
  * Runs them all, as `run` runs one command; `say` gets what a file said, in one piece. Those of `waits`, which do hardly anything but wait, run
- * beside the others, two at a time as well, and those of `alone` when all others have ended. `pieces`: so many mochas for all files of a folder, in which a file takes less time than a mocha to
+ * beside the others, two at a time as well; `third`: as soon as there is no more of these for one of the two, three of the others run at a time.
+ * Those of `alone` run when all others have ended. `pieces`: so many mochas for all files of a folder, in which a file takes less time than a mocha to
  * start.
  */
-export async function sideBySide(mocha, {folder, alone = [], waits = [], pieces}, {seconds, say}) {
+export async function sideBySide(mocha, {folder, alone = [], waits = [], third = false, pieces}, {seconds, say}) {
   const began = performance.now();
   const elapsed = () => (performance.now() - began) / 1000;
   const [last, waiting] = [alone, waits].map((names) => names.map((name) => [path.join(folder, name)]));
@@ -58,7 +59,9 @@ export async function sideBySide(mocha, {folder, alone = [], waits = [], pieces}
       results.push(result);
     }
   };
-  await Promise.all(Array.from({length: AT_ONCE}, () => [work(waiting), work(together)]).flat());
+  const ofWaits = Array.from({length: AT_ONCE}, () => work(waiting));
+  if (third) ofWaits.push(Promise.race(ofWaits).then(() => work(together)));
+  await Promise.all([...ofWaits, ...Array.from({length: AT_ONCE}, () => work(together))]);
   await work(last);
   const counts = none();
   for (const each of results) add(counts, each.counts);

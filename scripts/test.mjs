@@ -82,6 +82,7 @@ const SUITES = [
       alone: ['box/cores.test.ts'],
       // a minute is waited for here, several times
       waits: ['box/hung.test.ts', 'system/services.test.ts', 'box/stuck.test.ts', 'box/accounts.test.ts', 'box/crash.test.ts'],
+      third: true,
     },
     wanted: [...CONSUMERS, ...PAYLOADS, ...VIEWS, ...NETWORK, ...ENGINES, ...SYSTEMS, ...REPOSITORIES, ...ACCOUNTS, ...TOOLS],
     longWanted: LARGE_PAYLOADS,
