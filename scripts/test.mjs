@@ -44,14 +44,15 @@ const AND_PACKAGES = [...BUILT, 'packages'];
 /**
  * What each suite runs is the folder for worker nodes (test/support/tare.ts). `command`, or `mocha`: the tests of this folder, with their `timeout`
  * in ms, and with `files` one file by one, or in pieces (side-by-side.mjs). `builds`: steps of scripts/build.mjs, BUILT when absent; `system`: what
- * setup.mjs can install, BOX when absent; `wanted`: the same, but the tests are skipped where it cannot; `longWanted`: more of that in a long run; `budget`: the
- * seconds that it may take of `npm test` on 2 CPUs, building left out: all together less than 25 minutes; `seconds`: until it is killed; `whole`:
- * more options in a run of all suites; `besides`: the same where it runs beside others; `long`: more options of a long run, `longBudget`: its seconds where they are others; `waits`: it waits for a
- * batch system, or for one step after the other, more than it works, so that a run of all suites has it beside the others, in this order, and the long
- * one, which loads the machine there, has not; `settings`: options that are told to its tests by a variable, which is 1 then.
+ * setup.mjs can install, BOX when absent; `wanted`: the same, but the tests are skipped where it cannot; `longWanted`: more of that in a long run;
+ * `budget`: the seconds that it may take of `npm test` on 2 CPUs, building left out: all together less than 25 minutes; `seconds`: until it is killed;
+ * `whole`: more options in a run of all suites; `besides`: the same where it runs beside others; `long`: more options of a long run, `longBudget`: its
+ * seconds where they are others; `waits`: it waits for a batch system, or for one step after the other, more than it works, so that a run of all suites
+ * has it beside the others, in this order, and the long one, which loads the machine there, has not; `reads`: it reads sources alone, so that it begins
+ * as soon as what it needs is built; `settings`: options that are told to its tests by a variable, which is 1 then.
  */
 const SUITES = [
-  {name: 'lint', command: ['node', 'scripts/lint.mjs'], builds: ['schemas', 'tsc', 'manifest'], system: [], budget: 80},
+  {name: 'lint', reads: true, command: ['node', 'scripts/lint.mjs'], builds: ['schemas', 'tsc', 'manifest'], system: [], budget: 80},
   {name: 'unit', mocha: 'unit', files: {pieces: 2}, builds: ['schemas'], system: [], budget: 35},
   {name: 'golden', mocha: 'golden', builds: ['schemas'], system: [], budget: 5},
   {name: 'cli', mocha: 'cli', files: {}, budget: 60},
@@ -314,14 +315,6 @@ await main(async () => {
     nodeVersion();
     nodeModules();
   });
-  // All is built before anything runs: suites run beside each other, and from one copy.
-  const built = (ready ? chosen : []).filter(({name, system = BOX, wanted = [], longWanted = [], builds = BUILT}) =>
-    prepared(name, () => {
-      systemPackages(system);
-      systemPackagesIfPossible(long ? [...wanted, ...longWanted] : wanted);
-      build(builds);
-    }),
-  );
   const whole = names.length === 0;
   const inTurn = async (suites, apart) => {
     for (const suite of suites) {
@@ -335,9 +328,21 @@ await main(async () => {
       results.push({name: suite.name, suite, budget: (long ? suite.longBudget : undefined) ?? suite.budget, ...result});
     }
   };
+  const readers = [];
+  // All is built before anything runs but what only reads: suites run beside each other, and from one copy.
+  const built = (ready ? chosen : []).filter((suite) => {
+    const {name, system = BOX, wanted = [], longWanted = [], builds = BUILT, reads = false} = suite;
+    const isBuilt = prepared(name, () => {
+      systemPackages(system);
+      systemPackagesIfPossible(long ? [...wanted, ...longWanted] : wanted);
+      build(builds);
+    });
+    if (isBuilt && whole && reads) readers.push(inTurn([suite], true));
+    return isBuilt && !(whole && reads);
+  });
   const beside = whole && !long ? built.filter(({waits}) => waits === true) : [];
   const others = built.filter((suite) => !beside.includes(suite));
-  await Promise.all([inTurn(beside, true), inTurn(others, false)]);
+  await Promise.all([inTurn(beside, true), Promise.all(readers).then(() => inTurn(others, false))]);
   // Not where one suite is asked for, whose failures are looked at.
   if (whole) for (const result of results) await again(result, left);
   const place = ({name}) => SUITES.findIndex((suite) => suite.name === name);
