@@ -48,8 +48,9 @@ const AND_PACKAGES = [...BUILT, 'packages'];
  * `budget`: the seconds that it may take of `npm test` on 2 CPUs, building left out: all together less than 25 minutes; `seconds`: until it is killed;
  * `whole`: more options in a run of all suites; `besides`: the same where it runs beside others; `long`: more options of a long run, `longBudget`: its
  * seconds where they are others; `waits`: it waits for a batch system, or for one step after the other, more than it works, so that a run of all suites
- * has it beside the others, in this order, and the long one, which loads the machine there, has not; `reads`: it reads sources alone, so that it begins
- * as soon as what it needs is built; `settings`: options that are told to its tests by a variable, which is 1 then.
+ * has it beside the others, in this order, and the long one, which loads the machine there, has not; `after`: of these one that is not in their order,
+ * but beside them too, from the end of that suite; `reads`: it reads sources alone, so that it begins as soon as what it needs is built; `settings`:
+ * options that are told to its tests by a variable, which is 1 then.
  */
 const SUITES = [
   {name: 'lint', reads: true, command: ['node', 'scripts/lint.mjs'], builds: ['schemas', 'tsc', 'manifest'], system: [], budget: 80},
@@ -170,10 +171,11 @@ const SUITES = [
     wanted: [...PACKAGERS, ...READERS, ...SYSTEMS],
     budget: 45,
   },
-  // the last of them, and the one that computes: it takes what the others' waiting leaves of the CPUs
+  // the one of them that computes: it takes what all others leave of the CPUs
   {
     name: 'lab',
     waits: true,
+    after: 'arc',
     command: ['node', 'test/lab/suite.mjs'],
     whole: ['--again'],
     besides: ['--beside'],
@@ -342,7 +344,13 @@ await main(async () => {
   });
   const beside = whole && !long ? built.filter(({waits}) => waits === true) : [];
   const others = built.filter((suite) => !beside.includes(suite));
-  await Promise.all([inTurn(beside, true), Promise.all(readers).then(() => inTurn(others, false))]);
+  const own = beside.filter(({after}) => after !== undefined);
+  const ordered = beside.filter((suite) => !own.includes(suite));
+  const split = ordered.findIndex(({name}) => own.some(({after}) => after === name)) + 1;
+  const apart = inTurn(ordered.slice(0, split), true).then(() =>
+    Promise.all([ordered.slice(split), own].map((each) => inTurn(each, true))),
+  );
+  await Promise.all([apart, Promise.all(readers).then(() => inTurn(others, false))]);
   // Not where one suite is asked for, whose failures are looked at.
   if (whole) for (const result of results) await again(result, left);
   const place = ({name}) => SUITES.findIndex((suite) => suite.name === name);
