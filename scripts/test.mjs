@@ -11,6 +11,7 @@ import {run} from './run.mjs';
 import {
   ACCOUNTS,
   BOX,
+  CACHE,
   CE,
   CLUSTER,
   CONSUMERS,
@@ -63,6 +64,7 @@ const SUITES = [
     command: ['make', '--no-print-directory', `--jobs=${availableParallelism()}`, '-C', 'native', 'test'],
     builds: ['native'],
     system: [...TOOLCHAIN, ...C_TESTS, ...BOX],
+    wanted: CACHE,
     budget: 60,
   },
   {
@@ -70,7 +72,7 @@ const SUITES = [
     command: ['node', 'scripts/fuzz.mjs'],
     builds: ['schemas'],
     system: TOOLCHAIN,
-    wanted: FUZZ,
+    wanted: [...FUZZ, ...CACHE],
     budget: 30,
     longBudget: 2200,
   },
