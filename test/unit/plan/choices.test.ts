@@ -215,6 +215,22 @@ describe('mode', () => {
     expect(thrown(() => mode(true, 'optional', {network: 'none'})).code).to.equal('BOX_UNAVAILABLE');
   });
 
+  it('in a box already, keeps no network from the payload but where there is none', () => {
+    const within = {recordId: null, how: 'a test'};
+    const nested = (network: 'host' | 'none', offline: boolean) =>
+      plan({job: {network}, facts: {within: {...within, ...(offline ? {offline: true as const} : {})}}}).mode;
+    expect(nested('host', false)).to.include({value: 'limits-only'});
+    expect(nested('none', true)).to.deep.equal({
+      value: 'limits-only',
+      because: 'in a box already, which isolates (a test): this one only subdivides, and there is no network in it',
+    });
+    const error = thrown(() => nested('none', false));
+    expect([error.code, error.message]).to.deep.equal([
+      'BOX_UNAVAILABLE',
+      'network none, which only a box can keep: the box cannot be built: in a box already (a test); have the box around it made with network none, or ask for no network none in it',
+    ]);
+  });
+
   for (const [title, change, obstacle] of obstacles) {
     it(`with a box or without: ${title}`, () => {
       const choice = chooseEngine(
