@@ -5,7 +5,7 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {until} from './tare.js';
 
-export interface DaemonOptions {
+interface DaemonOptions {
   /** One runs: that of the machine, or of another test. */
   isThere: () => boolean | Promise<boolean>;
   /** @param folder its own, which is not below a site's: no process is left there after a test */
