@@ -8,10 +8,11 @@ import {expect} from 'chai';
 import type {EnginePattern} from '@tare/contract';
 import {ENGINES} from '../../../src/plugins.js';
 import {describeSite} from '../../support/describe-site.js';
-import {isDockerThere, withDaemon} from '../../support/dockerd.js';
+import {isDockerThere} from '../../support/dockerd.js';
 import {kernelSince} from '../../support/groups.js';
 import {need, needKernel} from '../../support/need.js';
 import {below, bin, ending, isRoot, program, send, until} from '../../support/tare.js';
+import {withDaemon} from '../../support/with-daemon.js';
 
 const sh = (script: string): string[] => ['--', '/bin/sh', '-c', script];
 const claims = (pattern: EnginePattern) => ENGINES.filter(({patterns}) => typeof patterns[pattern] !== 'string');
