@@ -40,6 +40,7 @@ export const FLAGS = [
   'cpu-eff-gt-1.05',
   'cvmfs-lost',
   'cvmfs-missing',
+  'emulated',
   'engine-unused',
   'killed',
   'left-behind',
