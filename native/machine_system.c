@@ -26,7 +26,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CONTROL = 3, PORT_WAIT_MS = 20000, LOOK_MS = 5, FILES_MOST = 1 << 30 };
+enum { CONTROL = 3, PORT_WAIT_MS = 20000, LOOK_MS = 5, FILES_MOST = 1 << 30, MEMORY_LOOK_MS = 250 };
 
 /* A stream's end that the payload gets, until it was sent. */
 struct payload_end {
@@ -40,6 +40,7 @@ struct machine_system {
 	struct channel init; /* to init */
 	struct payload_end *ends;
 	size_t end_count;
+	bool short_of_memory; /* this kernel has killed for memory, and init was told to kill the rest */
 	bool init_over;
 };
 
@@ -102,6 +103,12 @@ static void lift_limits(void)
 		setrlimit(RLIMIT_NOFILE, &limit);
 	}
 	free(most);
+}
+
+/* A payload that asks for more than there is gets it, and is killed when it uses it: as on the node, whose memory is more than the limit. */
+static void promise_memory(void)
+{
+	write_file("/proc/sys/vm/overcommit_memory", "1");
 }
 
 /* Mounts the box's root and becomes init. */
@@ -284,6 +291,15 @@ static void read_init(struct machine_system *system)
 	system->init_over = true;
 }
 
+/* As with a control group of the node: where a process was killed for memory, the rest of the payload is. */
+static void look_at_memory(struct machine_system *system)
+{
+	if (!memory_kills())
+		return;
+	system->short_of_memory = true;
+	shutdown(system->init.fd, SHUT_WR);
+}
+
 /* One turn of the loop. False: the node is gone, or says what cannot be understood. */
 static bool relay_inside(struct machine_system *system)
 {
@@ -292,7 +308,10 @@ static bool relay_inside(struct machine_system *system)
 
 	port_wanted(&system->port, ready);
 	*own = (struct pollfd){ .fd = system->init.fd, .events = POLLIN };
-	bool heard = poll(ready, polls + 1, -1) >= 0;
+	bool looks = system->init.fd >= 0 && !system->short_of_memory;
+	bool heard = poll(ready, polls + 1, looks ? MEMORY_LOOK_MS : -1) >= 0;
+	if (looks)
+		look_at_memory(system);
 	bool served = !heard || port_serve(&system->port, ready);
 	if (heard && own->revents && system->init.fd >= 0)
 		read_init(system);
@@ -309,6 +328,7 @@ _Noreturn void machine_system_main(void)
 		power_off("devtmpfs");
 	if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL))
 		power_off("/proc");
+	promise_memory();
 	signal(SIGPIPE, SIG_IGN);
 	raise_loopback();
 	system.port = (struct port){ .fd = open_port(), .patient = true, .take = take_letter_of_node, .context = &system };

@@ -1,7 +1,7 @@
 import {expect} from 'chai';
 import {parseKernelLog} from '../../../src/cgroup/kernel-log.js';
 import type {GroupEvents, MemoryEvents} from '../../../src/cgroup/manager.js';
-import {verdict} from '../../../src/cgroup/verdict.js';
+import {verdict, verdictInside} from '../../../src/cgroup/verdict.js';
 
 const ID = '0a-1';
 type Counts = Partial<GroupEvents>;
@@ -131,6 +131,14 @@ describe('cgroup: whose memory limit killed', () => {
     expect(verdict(before, before, () => [])).to.equal(null);
     const after = events(2, {oomKills: 6, oomLocal: 5, oom: 5}, {oomLocal: 7});
     expect(verdict(before, after, () => [])?.evidence).to.equal('oom_kill +2, oom +1 in /c/slot/tare-0a-1/payload/memory.events');
+  });
+
+  it('is the payload’s where the kernel in a virtual machine has killed, whose memory is its limit', () => {
+    expect(verdictInside(0)).to.equal(null);
+    expect(verdictInside(2)).to.deep.equal({
+      ...{whose: 'payload', certain: true},
+      evidence: 'oom_kill +2 in the kernel of the virtual machine',
+    });
   });
 
   it('reads both forms of the log, and only lines of this box', () => {

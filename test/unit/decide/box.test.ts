@@ -12,6 +12,9 @@ const REPORT = {
   ...{largestProcessBytes: 5, killedProcesses: 0, endedUs: 5000},
 };
 const ENDED: Input = {name: 'ended', report: REPORT};
+const GONE = {
+  ...{name: 'gone', rawStatus: 0, userUs: 0, systemUs: 0, shimUserUs: 0, shimSystemUs: 0, limited: false, engineErrors: ''},
+} satisfies Input;
 const OVER = {limit: 'wallTime', evidence: 'a test'} as const;
 
 /** A box's decider, and what it has ordered since it was last asked, in words. */
@@ -47,9 +50,18 @@ describe('the decider of a box', () => {
     expect(told.take(EXECUTED)).to.deep.equal(['keepExecuted', 'watch']);
     expect(told.take(ENDED)).to.deep.equal(['endWatches', 'cancel', 'in 30000 ms tooLate']);
     expect(told.decider.over).to.equal(false);
-    told.take({name: 'gone', rawStatus: 0, userUs: 0, systemUs: 0, shimUserUs: 0, shimSystemUs: 0, limited: false, engineErrors: 'x\n'});
+    told.take({...GONE, engineErrors: 'x\n'});
     const {init, engine, executedUs, shimKilled} = told.decider.observed;
     expect([told.decider.over, init?.childrenUserUs, engine?.stderr, executedUs, shimKilled]).to.deep.equal([true, 3, 'x', 1000, false]);
+  });
+
+  it('hears from the kernel in a virtual machine what was killed for memory', () => {
+    const job = {applications: [{name: 'one', command: ['./one']}]};
+    const [machine, other] = [new Told({}, job), new Told({}, job)];
+    machine.take({...GONE, memoryKills: 2});
+    other.take(GONE);
+    const killed = [machine, other].map(({decider}) => decider.applications?.end().killedForMemory);
+    expect([machine.decider.observed.engine?.memoryKills, ...killed]).to.deep.equal([2, ['one'], []]);
   });
 
   it('kills what is not built in time, cannot be connected, or is held up, and says which', () => {
