@@ -13,7 +13,8 @@ describeSite('cores, %s', {}, (site, role) => {
     const ratio = ((cpuUserUs ?? 0) + (cpuSystemUs ?? 0)) / (record.time.wallUs ?? 1);
     if (hasGroups(role)) {
       expect(record.limits?.cores).to.include({enforcement: 'kernel'});
-      expect(ratio).to.be.within(0.95 / patience(1), 1.05);
+      // where others want the CPUs too it may get less, but a quota of half a core would be seen
+      expect(ratio).to.be.within(0.6 / patience(1), 1.05);
       expect(record.usage.throttledUs).to.be.above(0);
     } else {
       expect(record.limits?.cores).to.include({enforcement: 'none', by: null});

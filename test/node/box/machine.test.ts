@@ -58,11 +58,12 @@ describeSite('a virtual machine, %s', {roles: isRoot ? (LONG ? ['root', 'user'] 
     };
   }
 
-  /** Of all machines of the node. */
-  const emulators = (): number[] =>
-    processes().flatMap(({pid, argv, state}) =>
-      argv[0]?.endsWith('qemu-system-x86_64') === true && argv.some((one) => one.startsWith('tare-')) && state !== 'Z' ? [pid] : [],
-    );
+  /** Not those of others on the node: the bridge, whose child it is, has a folder of the site among its words. */
+  const emulators = (): number[] => {
+    const all = processes().filter(({state}) => state !== 'Z');
+    const bridges = new Set(all.filter(({argv}) => argv.some((one) => one.includes(site.directory))).map(({pid}) => pid));
+    return all.flatMap(({pid, parent, argv}) => (argv[0]?.endsWith('qemu-system-x86_64') === true && bridges.has(parent) ? [pid] : []));
+  };
 
   it('gives the payload its bytes, its account and its files, under a kernel of its own, and its exit status back', async () => {
     const sent = Buffer.alloc(1_000_000, 'bytes of standard input\n');
