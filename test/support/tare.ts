@@ -316,11 +316,7 @@ export function send(pid: number, signal: NodeJS.Signals): void {
 function processesOf(directory: string): string[] {
   return processes()
     .filter(({pid, state}) => pid !== process.pid && state !== 'Z')
-    .filter(
-      ({pid, argv, comm}) =>
-        argv.some((argument) => argument.includes(directory)) ||
-        (comm === 'tare-init' && isIn(directory, pid)),
-    )
+    .filter(({pid, argv, comm}) => argv.some((argument) => argument.includes(directory)) || (comm === 'tare-init' && isIn(directory, pid)))
     .map(({pid, argv}) => `process ${String(pid)}: ${argv.join(' ')}`);
 }
 
