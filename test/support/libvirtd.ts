@@ -5,10 +5,10 @@ import {existsSync, mkdtempSync, readdirSync, rmdirSync, rmSync, writeFileSync} 
 import {connect} from 'node:net';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
+import type {Apart} from './apart.js';
 import {program, send, until} from './tare.js';
 
 const RUN = '/run/libvirt';
-const SOCKET = `${RUN}/libvirt-sock`;
 /** libvirt makes it in the root that it binds. */
 const OLD_ROOT = '/.oldroot';
 
@@ -42,9 +42,9 @@ const answers = (socket: string): Promise<boolean> =>
     });
   });
 
-async function untilAnswers(wanted: boolean, child: ChildProcess | null, seconds: number): Promise<void> {
+async function untilAnswers(socket: string, wanted: boolean, child: ChildProcess | null, seconds = 60): Promise<void> {
   for (const deadline = Date.now() + seconds * 1000; Date.now() < deadline;) {
-    if ((await answers(SOCKET)) === wanted) return;
+    if ((await answers(socket)) === wanted) return;
     if (child !== null && child.exitCode !== null) throw new Error(`libvirtd ended with ${String(child.exitCode)}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
@@ -54,48 +54,69 @@ async function untilAnswers(wanted: boolean, child: ChildProcess | null, seconds
 /** The groups in which libvirt makes those of its boxes. */
 const groups = (): string[] => ['', ...readdirSync('/sys/fs/cgroup')].map((name) => join('/sys/fs/cgroup', name, 'machine'));
 
-/** With the groups of boxes below it, which stay where libvirt's own process of a box was killed. */
+/** With the groups of boxes below it, which stay where libvirt's own process of a box was killed. Another libvirtd may have some there. */
 function removeEmpty(path: string): void {
   if (!existsSync(path)) return;
   for (const entry of readdirSync(path, {withFileTypes: true})) if (entry.isDirectory()) removeEmpty(join(path, entry.name));
-  rmdirSync(path);
+  try {
+    rmdirSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EBUSY') throw error;
+  }
 }
 
 /** A libvirtd that runs. */
 export class Libvirtd {
   private readonly folder: string;
+  private readonly apart: Apart | null;
   private child: ChildProcess | null = null;
   private readonly made: readonly string[];
 
-  private constructor() {
+  private constructor(apart: Apart | null) {
+    this.apart = apart;
     // not below a site's folder, in which no process is to be left after each test
     this.folder = mkdtempSync(join(tmpdir(), 'libvirtd-'));
-    this.made = [RUN, `${RUN}/lxc`, OLD_ROOT, ...groups()].filter((path) => !existsSync(path));
+    const own = apart === null ? [RUN, `${RUN}/lxc`] : [];
+    this.made = [...own, OLD_ROOT, ...groups()].filter((path) => !existsSync(path));
   }
 
-  /** Starts one when none runs, also none of another test. */
-  static async start(): Promise<Libvirtd> {
-    await untilAnswers(false, null, 300);
-    const daemon = new Libvirtd();
+  /** Starts one when none runs, also none of another test; or in a test's own mounts, where there is no other. */
+  static async start(apart: Apart | null = null): Promise<Libvirtd> {
+    const daemon = new Libvirtd(apart);
+    await untilAnswers(daemon.socket, false, null, 300);
     await daemon.again();
     return daemon;
   }
 
+  private get socket(): string {
+    return `${this.apart?.root ?? ''}${RUN}/libvirt-sock`;
+  }
+
+  get pid(): number {
+    return this.child?.pid ?? 0;
+  }
+
+  private get isThere(): boolean {
+    return this.child !== null && this.child.exitCode === null && this.child.signalCode === null;
+  }
+
   /** Once more, when it has been killed. */
   async again(): Promise<void> {
+    if (this.isThere) return;
     const settings = ['auth_unix_rw = "none"', `log_outputs = "2:file:${join(this.folder, 'log')}"`];
     writeFileSync(join(this.folder, 'libvirtd.conf'), settings.map((line) => `${line}\n`).join(''));
     const argv = ['libvirtd', '-f', join(this.folder, 'libvirtd.conf'), '-p', join(this.folder, 'pid')];
-    this.child = spawn('/usr/bin/unshare', ['--mount', '/bin/sh', '-c', SCRIPT, 'sh', ...argv], {stdio: 'ignore'});
-    await untilAnswers(true, this.child, 60);
+    const words = ['unshare', '--mount', '/bin/sh', '-c', SCRIPT, 'sh', ...argv];
+    const [command = '', ...rest] = [...(this.apart?.entering('/') ?? []), ...words];
+    this.child = spawn(command, rest, {stdio: 'ignore'});
+    await untilAnswers(this.socket, true, this.child);
   }
 
   /** Ends it, by a signal. */
   async end(signal: NodeJS.Signals): Promise<void> {
-    const {child} = this;
-    if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    send(child.pid, signal);
-    await until('the end of libvirtd', () => child.exitCode !== null || child.signalCode !== null, 60);
+    if (!this.isThere) return;
+    send(this.pid, signal);
+    await until('the end of libvirtd', () => !this.isThere, 60);
   }
 
   /** Ends it, and removes what it has made. */
