@@ -7,6 +7,7 @@
 #include "bridge.h"
 #include "arrange.h"
 #include "init.h"
+#include "reap.h"
 #include "sig.h"
 #include "supervisor.h"
 #include "util.h"
@@ -38,10 +39,12 @@ enum {
 	HANDED = 100, /* so many descriptors at the most */
 	/* A daemon that does not start a box by then never will: a job is not to wait for it for ever. */
 	PATIENCE_US = 120 * 1000 * 1000,
-	/* What a client leaves behind may tidy up so long when init has ended. */
+	/* A client, and what it leaves behind, may tidy up so long when init has ended: a daemon that was killed does not tell its client of that. */
 	TIDY_US = 10 * 1000 * 1000,
 	/* The client has ended with 0, so what is process 1 of the box is being executed. */
 	SOON_US = 10 * 1000 * 1000,
+	END_LOOKS = 200,
+	END_AGAIN_US = 10 * 1000,
 	LOOK_MS = 1000,
 	LOOK_SOON_MS = 20, /* for an end that wakes nobody */
 };
@@ -222,6 +225,22 @@ static bool left_to_daemon(const struct bridge *bridge)
 	return !bridge->client && !bridge->status && (bridge->init ? !init_is_gone(bridge) : bridge->listening >= 0);
 }
 
+/* What the client has left behind would be nobody's, where no group of the job's has it. One that dies leaves its children to this process. */
+static void end_all_left(void)
+{
+	for (int looks = 0; looks < END_LOOKS && kill_children(NULL, NULL) > 0; looks++) {
+		usleep(END_AGAIN_US);
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+	}
+}
+
+static _Noreturn void stop_waiting(const char *why)
+{
+	end_all_left();
+	die("%s", why);
+}
+
 /* Ends as the client did, when that and what it has left behind have ended, such as a monitor of the box: that tidies up in the box's folder,
  * which is removed next. */
 static void end_with_client(struct bridge *bridge)
@@ -237,19 +256,17 @@ static void end_with_client(struct bridge *bridge)
 			bridge->since = monotonic_us();
 		}
 	bool alone = pid < 0 && errno == ECHILD, here = bridge->init && !init_is_gone(bridge);
-	if (bridge->client || left_to_daemon(bridge))
-		return;
 	if (here)
 		bridge->since = monotonic_us();
-	if (alone || (!here && monotonic_us() - bridge->since > TIDY_US))
+	bool late = !here && monotonic_us() - bridge->since > TIDY_US;
+	if (bridge->client && bridge->init && late)
+		stop_waiting("the daemon does not tell its client that the box has ended");
+	if (bridge->client || left_to_daemon(bridge))
+		return;
+	if (!alone && late)
+		end_all_left();
+	if (alone || late)
 		_exit(bridge->status);
-}
-
-static _Noreturn void stop_waiting(const struct bridge *bridge, const char *why)
-{
-	if (bridge->client)
-		kill(bridge->client, SIGKILL);
-	die("%s", why);
 }
 
 /* Waits until there may be something to do. */
@@ -267,13 +284,13 @@ static void look(struct bridge *bridge)
 	if (poll(ready, 4, left && bridge->init_ended < 0 ? LOOK_SOON_MS : LOOK_MS) < 0)
 		usleep(LOOK_MS * 20);
 	if (bridge->listening >= 0 && ready[2].revents & (POLLHUP | POLLERR))
-		stop_waiting(bridge, "tare-bridge: the shim is gone");
+		stop_waiting("tare-bridge: the shim is gone");
 	if (bridge->listening >= 0 && ready[1].revents & POLLIN)
 		answer(bridge);
 	if (bridge->listening < 0)
 		return;
 	if (monotonic_us() - bridge->since > (left ? SOON_US : PATIENCE_US))
-		stop_waiting(bridge, left ? "the daemon says that it has started the box, and nothing has connected from there within 10 s"
+		stop_waiting(left ? "the daemon says that it has started the box, and nothing has connected from there within 10 s"
 				     : "the daemon has not started the box within 120 s");
 }
 

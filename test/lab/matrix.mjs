@@ -96,6 +96,10 @@ const ROWS = {
   'node/box/calls': long('root', 'bullseye'), // a kernel before 5.16, which takes speculation from who has a filter without the flag
   'node/box/engines': long('root'),
   'node/box/libvirt': long('root'),
+  'node/box/kills-docker': long('root'),
+  'node/box/kills-libvirt': long('root'),
+  'node/box/kills-lxc': long('root'),
+  'node/box/kills-podman': long('root'),
   'node/box/machine': long(), // machines in a machine
   // a sample of the checks; bullseye's kernel is older than 5.12, so that one engine builds boxes
   'engines/ulimit': long('root', 'condor', 'bullseye'),

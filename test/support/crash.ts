@@ -14,9 +14,9 @@ export interface Swept {
 /** Paused processes are called after the step (prctl(2), PR_SET_NAME). */
 export const isAt = (pid: number, step: string): boolean => below(pid).some(({comm}) => comm === `@${step}`.slice(0, 15));
 
-/** SIGKILL to a process and all below it, in one go. */
-export function killAll(pid: number): void {
-  const family = below(pid);
+/** SIGKILL to a process and all below it, in one go. @param spared not these */
+export function killAll(pid: number, spared: readonly number[] = []): void {
+  const family = below(pid).filter((one) => !spared.includes(one.pid));
   for (const one of family) send(one.pid, 'SIGSTOP');
   for (const one of family) send(one.pid, 'SIGKILL');
 }

@@ -5,6 +5,7 @@ import {existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync
 import {connect} from 'node:net';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
+import type {Apart} from './apart.js';
 import {SharedDaemon} from './shared-daemon.js';
 import {program, send, until} from './tare.js';
 
@@ -44,9 +45,9 @@ const answers = (socket: string): Promise<boolean> =>
     });
   });
 
-async function untilAnswers(wanted: boolean, child: ChildProcess | null, seconds: number): Promise<void> {
+async function untilAnswers(socket: string, wanted: boolean, child: ChildProcess | null, seconds = 60): Promise<void> {
   for (const deadline = Date.now() + seconds * 1000; Date.now() < deadline;) {
-    if ((await answers(SOCKET)) === wanted) return;
+    if ((await answers(socket)) === wanted) return;
     if (child !== null && child.exitCode !== null) throw new Error(`libvirtd ended with ${String(child.exitCode)}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
@@ -56,11 +57,15 @@ async function untilAnswers(wanted: boolean, child: ChildProcess | null, seconds
 /** The groups in which libvirt makes those of its boxes. */
 const groups = (): string[] => ['', ...readdirSync('/sys/fs/cgroup')].map((name) => join('/sys/fs/cgroup', name, 'machine'));
 
-/** With the groups of boxes below it, which stay where libvirt's own process of a box was killed. */
+/** With the groups of boxes below it, which stay where libvirt's own process of a box was killed. Another libvirtd may have some there. */
 function removeEmpty(path: string): void {
   if (!existsSync(path)) return;
   for (const entry of readdirSync(path, {withFileTypes: true})) if (entry.isDirectory()) removeEmpty(join(path, entry.name));
-  rmdirSync(path);
+  try {
+    rmdirSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EBUSY') throw error;
+  }
 }
 
 /** The process whose pid libvirtd has written there, if it runs; null: it does not. */
@@ -73,53 +78,63 @@ function runningOf(file: string): number | null {
 export class Libvirtd {
   private readonly folder: string;
   private readonly pidFile: string;
+  private readonly apart: Apart | null;
   private readonly made: readonly string[];
 
-  private constructor(folder: string) {
+  private constructor(folder: string, apart: Apart | null) {
     this.folder = folder;
+    this.apart = apart;
     this.pidFile = join(folder, 'pid');
     // who stops it may be another process than who has started it
     const file = join(folder, 'made.json');
     if (!existsSync(file)) {
-      const places = [RUN, `${RUN}/lxc`, OLD_ROOT, ...groups()];
+      const places = [...(apart === null ? [RUN, `${RUN}/lxc`] : []), OLD_ROOT, ...groups()];
       writeFileSync(file, JSON.stringify(places.filter((path) => !existsSync(path))));
     }
     this.made = JSON.parse(readFileSync(file, 'utf8')) as string[];
   }
 
-  /** Starts one when none runs, also none of another test. */
-  static async start(): Promise<Libvirtd> {
-    await untilAnswers(false, null, 300);
+  /** Starts one when none runs, also none of another test; or in a test's own mounts, where there is no other. */
+  static async start(apart: Apart | null = null): Promise<Libvirtd> {
     // not below a site's folder, in which no process is to be left after each test
-    const daemon = Libvirtd.of(mkdtempSync(join(tmpdir(), 'libvirtd-')));
+    const daemon = Libvirtd.of(mkdtempSync(join(tmpdir(), 'libvirtd-')), apart);
+    await untilAnswers(daemon.socket, false, null, 300);
     await daemon.again();
     return daemon;
   }
 
   /** With its files in this folder; it is not started. */
-  static of(folder: string): Libvirtd {
-    return new Libvirtd(folder);
+  static of(folder: string, apart: Apart | null = null): Libvirtd {
+    return new Libvirtd(folder, apart);
+  }
+
+  private get socket(): string {
+    return `${this.apart?.root ?? ''}${SOCKET}`;
+  }
+
+  /** 0: it does not run. */
+  get pid(): number {
+    return runningOf(this.pidFile) ?? 0;
   }
 
   /** Starts it, also once more, when it has been killed. */
   async again(): Promise<void> {
+    if (this.pid !== 0) return;
     const settings = ['auth_unix_rw = "none"', `log_outputs = "2:file:${join(this.folder, 'log')}"`];
     writeFileSync(join(this.folder, 'libvirtd.conf'), settings.map((line) => `${line}\n`).join(''));
     const argv = ['libvirtd', '-f', join(this.folder, 'libvirtd.conf'), '-p', this.pidFile];
-    const child = spawn('/usr/bin/unshare', ['--mount', '--propagation', 'slave', '/bin/sh', '-c', SCRIPT, 'sh', ...argv], {
-      stdio: 'ignore',
-      detached: true,
-    });
+    const words = ['unshare', '--mount', '--propagation', 'slave', '/bin/sh', '-c', SCRIPT, 'sh', ...argv];
+    const [command = '', ...rest] = [...(this.apart?.entering('/') ?? []), ...words];
+    const child = spawn(command, rest, {stdio: 'ignore', detached: true});
     child.unref();
-    await untilAnswers(true, child, 60);
+    await untilAnswers(this.socket, true, child);
   }
 
   /** Ends it, by a signal. */
   async end(signal: NodeJS.Signals): Promise<void> {
-    const pid = runningOf(this.pidFile);
-    if (pid === null) return;
-    send(pid, signal);
-    await until('the end of libvirtd', () => runningOf(this.pidFile) === null, 60);
+    if (this.pid === 0) return;
+    send(this.pid, signal);
+    await until('the end of libvirtd', () => this.pid === 0, 60);
   }
 
   /** Ends it, and removes what it has made. */

@@ -3,7 +3,7 @@
 import {execFileSync} from 'node:child_process';
 import {createHash} from 'node:crypto';
 import {once} from 'node:events';
-import {existsSync, readFileSync, readlinkSync, writeFileSync} from 'node:fs';
+import {existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
 import type {UsageRecord} from '../../../src/record/record.js';
@@ -32,6 +32,11 @@ describeSite('a box by libvirt, %s', {roles: isRoot ? ['root'] : [], timeout: 12
     const over = ending(child);
     await Promise.race([once(child.stdout!, 'data'), over.then(({stderr}) => Promise.reject(new Error(stderr)))]);
     return {child, over, policy};
+  };
+  /** libvirt's own processes of boxes of this site: another test may have some. */
+  const controllers = (): ProcessEntry[] => {
+    const names = readdirSync(join(site.directory, 'state/boxes')).map((id) => `tare-${id}`);
+    return processes().filter(({comm, argv}) => comm === 'libvirt_lxc' && argv.some((word) => names.includes(word)));
   };
   const lastRecord = (): UsageRecord => {
     const [last] = site.records().sort((a, b) => (b.time.startEpochUs ?? 0) - (a.time.startEpochUs ?? 0));
@@ -176,7 +181,7 @@ describeSite('a box by libvirt, %s', {roles: isRoot ? ['root'] : [], timeout: 12
     for (const whom of ['controller', 'daemon'] as const) {
       const {over} = await started('echo ready; while [ ! -e go ]; do sleep 0.1; done; rm go; exit 6');
       if (whom === 'daemon') await daemon?.end('SIGKILL');
-      else for (const {pid} of processes().filter(({comm}) => comm === 'libvirt_lxc')) send(pid, 'SIGKILL');
+      else for (const {pid} of controllers()) send(pid, 'SIGKILL');
       await new Promise((resolve) => setTimeout(resolve, 500));
       writeFileSync(join(site.work, 'go'), '');
       const {code, stderr} = await over;
