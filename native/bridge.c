@@ -1,4 +1,5 @@
-/* `tare-bridge FOLDER DESCRIPTORS [GROUP…] -- [NAME=VALUE…] -- CLIENT…`, and `tare-connect SOCKET LIST …` at its other end.
+/* `tare-bridge FOLDER DESCRIPTORS [GROUP…] -- [IDENTITY [KIND SOURCE PLACE]…] -- [NAME=VALUE…] -- CLIENT…`, and `tare-connect SOCKET LIST …` at its
+ * other end.
  *
  * A daemon hands no descriptor of its client's on to what it starts. So the folder, which the daemon binds into the box, has this program
  * and a socket: what is process 1 of the box connects to the socket, is sent all that an engine's child would have inherited, and becomes
@@ -8,6 +9,7 @@
 #include "arrange.h"
 #include "init.h"
 #include "reap.h"
+#include "shown.h"
 #include "sig.h"
 #include "supervisor.h"
 #include "util.h"
@@ -52,11 +54,13 @@ enum {
 /* What the bridge sends, with the descriptors. */
 struct limits {
 	struct rlimit of[RLIM_NLIMITS];
+	size_t shown; /* bytes that follow, for shown_check() */
 };
 
 struct bridge {
 	int count; /* of the descriptors from 0 on that init gets */
 	char **groups; /* cgroup.procs files, up to `--` */
+	struct shown shown;
 	int listening; /* -1: init has connected */
 	int ended; /* readable when a child has ended */
 	pid_t client; /* 0: it has ended, by this status */
@@ -131,9 +135,10 @@ static pid_t run_client(char **argv, char **environment, sigmask mask)
 }
 
 /* Sends what an engine's child would have inherited. False, with errno. */
-static bool hand_over(int connection, int count)
+static bool hand_over(int connection, const struct bridge *bridge)
 {
 	static struct limits limits;
+	const int count = bridge->count;
 	struct iovec piece = { .iov_base = &limits, .iov_len = sizeof limits };
 	union {
 		char bytes[CMSG_SPACE(sizeof(int) * HANDED)];
@@ -152,7 +157,8 @@ static bool hand_over(int connection, int count)
 	for (int i = 0; i < (int)RLIM_NLIMITS; i++)
 		if (getrlimit(i, &limits.of[i]))
 			return false;
-	return sendmsg(connection, &header, MSG_NOSIGNAL) == (ssize_t)sizeof limits;
+	limits.shown = bridge->shown.size;
+	return sendmsg(connection, &header, MSG_NOSIGNAL) == (ssize_t)sizeof limits && write_all(connection, bridge->shown.text, bridge->shown.size);
 }
 
 /* A child would have inherited all of this from the bridge, and so from the caller; the daemon's child has the daemon's. A limit that is not raised here,
@@ -203,7 +209,7 @@ static void answer(struct bridge *bridge)
 	bridge->init = move_into_groups(bridge, connection);
 	bridge->init_ended = (int)syscall(SYS_pidfd_open, bridge->init, 0);
 	give_own(bridge->init);
-	if (!hand_over(connection, bridge->count))
+	if (!hand_over(connection, bridge))
 		die("tare-bridge: what is for init cannot be sent: %s", strerror(errno));
 	close(connection);
 	close_once(&bridge->listening);
@@ -323,18 +329,19 @@ _Noreturn void bridge_main(int argc, char **argv)
 	static char *environment[32];
 	struct bridge bridge = { .ended = -1, .init_ended = -1, .groups = argv + 4 };
 	long count = 0;
-	char **variables = argc > 6 ? behind(argv + 4) : NULL;
+	char **shown = argc > 7 ? behind(argv + 4) : NULL, **variables = shown ? behind(shown) : NULL;
 	char **client = variables ? split(variables, environment, sizeof environment / sizeof *environment) : NULL;
 
 	prctl(PR_SET_NAME, "tare-bridge");
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	if (!client || !parse_number(argv[3], 1, HANDED - CONTROL, &count))
-		die("tare-bridge: FOLDER DESCRIPTORS [GROUP…] -- [NAME=VALUE…] -- CLIENT…");
+	if (!client || !shown_are(shown) || !parse_number(argv[3], 1, HANDED - CONTROL, &count))
+		die("tare-bridge: FOLDER DESCRIPTORS [GROUP…] -- [IDENTITY [KIND SOURCE PLACE]…] -- [NAME=VALUE…] -- CLIENT…");
 	bridge.count = CONTROL + (int)count;
 	for (int fd = CONTROL; fd < bridge.count; fd++)
 		if (!set_cloexec(fd, true))
 			die("tare-bridge: descriptor %d: %s", fd, strerror(errno));
 	sigmask mask = sig_set_mask(SIG_EVERY);
+	shown_find(&bridge.shown, shown);
 	bridge.ended = sig_open(SIG_BIT(SIGCHLD));
 	make_folder(argv[2]);
 	bridge.listening = listen_in_folder();
@@ -400,17 +407,22 @@ _Noreturn void connect_main(const char *socket_path, const char *descriptors, ch
 	const char *what = NULL;
 	struct sockaddr_un address = address_of(socket_path);
 	static struct limits limits;
+	struct shown shown = { 0 };
 	int fds[HANDED], count, connection = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	prctl(PR_SET_DUMPABLE, 0);
 	if (connection < 0 || connect(connection, (struct sockaddr *)&address, sizeof address))
 		die("tare-connect: %s: %s", socket_path, strerror(errno));
-	if ((count = receive(connection, fds, &limits)) < 0 || !place(fds, count))
+	if ((count = receive(connection, fds, &limits)) < 0)
+		die("tare-connect: what the bridge sent: %s", strerror(errno));
+	shown_receive(&shown, connection, limits.shown);
+	if (!place(fds, count))
 		die("tare-connect: what the bridge sent: %s", strerror(errno));
 	if (!take_limits(&limits))
 		die("tare-connect: the caller's limits: %s", strerror(errno));
 	if (*arrangements && !arrange(arrangements, &what))
 		die("tare-connect: %s: %s", what, strerror(errno));
+	shown_check(&shown);
 	/* what the daemon left open, and the socket, init closes */
 	init_main(descriptors);
 }

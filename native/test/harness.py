@@ -22,7 +22,7 @@ BRIDGES = tempfile.mkdtemp(prefix='tare-test-bridges-')
 os.chmod(BRIDGES, 0o1777)
 atexit.register(shutil.rmtree, BRIDGES, ignore_errors=True)
 NEW_BRIDGE = f'$(mktemp -d -p {BRIDGES})'
-BRIDGED = (f'folder={NEW_BRIDGE}; exec /proc/self/fd/4 tare-bridge "$folder" 2 -- -- "$@" '
+BRIDGED = (f'folder={NEW_BRIDGE}; exec /proc/self/fd/4 tare-bridge "$folder" 2 -- -- -- "$@" '
            '--bind "$folder/at" /mnt -- /mnt/init tare-connect /mnt/socket 3')
 BOXES['bridge'] = ['E' + word for word in ['/bin/sh', '-c', BRIDGED, 'sh', *(BWRAP if os.getuid() == 0 else USER_BWRAP)[:-4]]]
 

@@ -3,7 +3,7 @@ import errno, glob, os, re, shutil, signal, stat, struct, subprocess, sys, tempf
 from concurrent.futures import ThreadPoolExecutor
 
 import applications, guests  # their tests
-from harness import (BOXES, NEW_BRIDGE, NOBODY, PYTHON, TESTS, Bench, Ended, Skip, Tree, b, cgroups, comm, equal, launch, named, test,
+from harness import (BOXES, BRIDGED, BWRAP, NEW_BRIDGE, NOBODY, PYTHON, TESTS, Bench, Ended, Skip, Tree, b, cgroups, comm, equal, launch, named, test,
                      wait_for)
 import terminals, views, walls
 
@@ -983,7 +983,7 @@ def exec_failures(bench):
         equal(job.quit(supervisor, 'code', 127)[0], 127)
 
 
-BRIDGE = ['/bin/sh', '-c', f'exec /proc/self/fd/4 tare-bridge {NEW_BRIDGE} 2 -- "$@"', 'sh']
+BRIDGE = ['/bin/sh', '-c', f'exec /proc/self/fd/4 tare-bridge {NEW_BRIDGE} 2 -- -- "$@"', 'sh']
 
 
 @test('', builds=('static', 'sane'))
@@ -995,11 +995,43 @@ def engine_failures(bench):
                         ([*BRIDGE, '--', '/bin/sh', '-c', 'echo oh no >&2; kill -9 $$'], b'oh no'),
                         ([*BRIDGE, 'NAME=a b', '--', '/bin/sh', '-c', 'echo "$NAME c" >&2; exit 3'], b'a b c'),
                         ([*BRIDGE, 'NAME', '--', '/bin/true'], b'CLIENT'), (BRIDGE, b'CLIENT'), ([*BRIDGE, '--'], b'CLIENT'),
-                        (['/proc/self/fd/4', 'tare-bridge', '/proc/nowhere', '2', '--', '--', '/bin/true'], b'/proc/nowhere/at'),
-                        (['/proc/self/fd/4', 'tare-bridge', '/proc/nowhere', '50', '--', '--', '/bin/true'], b'descriptor')):
+                        (['/proc/self/fd/4', 'tare-bridge', '/proc/nowhere', '2', '--', '--', '--', '/bin/true'], b'/proc/nowhere/at'),
+                        (['/proc/self/fd/4', 'tare-bridge', '/proc/nowhere', '50', '--', '--', '--', '/bin/true'], b'descriptor')):
         job, supervisor = bench.sh('x').met()
         supervisor.socket.settimeout(20)  # a client that has ended may have left the box to its daemon: 10 s are waited for it
         supervisor.send('L', *['E' + a for a in argv], 'a@1')
+        frames = supervisor.until('B')
+        equal(frames['F'][0], b'engine')
+        assert words in frames['F'][2], frames
+        equal(job.quit(supervisor, 'code', 125)[0], 125)
+
+
+@test('', builds=('static', 'sane'))
+def what_a_daemon_shows_is_the_account_s(bench):
+    """A daemon that finds a path with root's rights, after the account has put something else there."""
+    if os.getuid() != 0:
+        raise Skip('root only')
+    folder = bench.folder()
+    work, other, closed = (os.path.join(folder, name) for name in ('work', 'other', 'closed'))
+    for place in (work, other, os.path.join(closed, 'in')):
+        os.makedirs(place)
+    link = os.path.join(folder, 'link')
+    os.symlink(work, link)
+    os.chmod(closed, 0o700)
+    owner = f'{NOBODY} {NOBODY} '
+    for kind, source, place, bound, words in (
+            ('plain', work, work, work, None), ('links', link, link, work, None), ('plain', work, work, other, b'something else'),
+            ('plain', work, link, work, b'Too many levels'), ('plain', closed + '/in', closed + '/in', closed + '/in', b'Permission denied'),
+            ('plain', work + '/gone', work, work, b'No such file'), ('links', work, work + '/gone', work, b'No such file'),
+            ('links', closed + '/in', work, closed + '/in', b'something else')):
+        client = BRIDGED.replace(' -- -- -- ', f" -- '{owner}' {kind} '{source}' '{place}' -- -- ")
+        assert client != BRIDGED
+        argv = ['/bin/sh', '-c', client, 'sh', *BWRAP[:-4], '--bind', bound, work]
+        job, supervisor = bench.sh('exit 5').met()
+        supervisor.send('L', *['E' + word for word in argv], 'a@1')
+        if words is None:
+            supervisor.until('R')
+            continue
         frames = supervisor.until('B')
         equal(frames['F'][0], b'engine')
         assert words in frames['F'][2], frames

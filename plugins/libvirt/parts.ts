@@ -55,7 +55,9 @@ export const STEPS: EngineSteps<readonly Part[]> = {
   },
   'cvmfs.bind': ({source, destination}) => [bound(source, destination, true)],
   // libvirt's own figures lie over the kernel's, and are its group's, in which the box is not
-  'mount.proc': ({destination}) => [{init: ['uncover', `${destination}/meminfo`]}],
+  // and where a payload is to have a /proc of its own, the kernel gives it none below one of which a part is covered (user_namespaces(7))
+  'mount.proc': ({destination}, {nestsProc}) =>
+    ['meminfo', ...(nestsProc ? ['sys'] : [])].map((name) => ({init: ['uncover', `${destination}/${name}`]})),
   'mount.sys': () => [],
   'mount.dev': ({queues}) => (queues === undefined ? [] : [{init: ['queues', queues]}]),
   'mount.tmpfs': ({destination, mode, sizeBytes}) => [inMemory(destination, sizeBytes), {init: [mode, destination]}],

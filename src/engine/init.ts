@@ -27,16 +27,40 @@ export function initArgv(plan: Plan, kind: Engine['kind']): string[] {
 export const bridgedFolder = (boxDirectory: string): string => `${boxDirectory}/${BRIDGE}/at`;
 
 /**
+ * What the account of a box has at paths that it may be able to change, for root's bridge (native/README.md, Tools): the engine finds them with root's rights. What
+ * is bound for the payload to write to is reached without links, but in an image, which has links of its own.
+ */
+function shownTo(plan: Plan, exists: (path: string) => boolean): string[] {
+  const owner = stepsOf(plan, 'identity.take')[0];
+  if (owner === undefined || owner.uid === 0) return [];
+  const binds = stepsOf(plan, 'mount.bind');
+  const isNode = [...binds, ...stepsOf(plan, 'mount.move')].some(({source}) => source === '/');
+  const shown = binds.filter(
+    ({source, options, optional}) =>
+      source !== '/' && !source.startsWith('{box}') && !options.includes('dev') && (optional ? exists(source) : options.includes('rw')),
+  );
+  if (shown.length === 0) return [];
+  const account = `${String(owner.uid)} ${String(owner.gid)} ${owner.groups.join(',')}`;
+  return [
+    account,
+    ...shown.flatMap(({source, destination, options}) => [options.includes('rw') && isNode ? 'plain' : 'links', source, destination]),
+  ];
+}
+
+/**
  * The bridge, which stands for the engine where a daemon builds the box, around its client.
  * @param joins cgroup.procs files of the groups into which init is moved
+ * @param exists whether something is at a path of the node, for what is mounted only if it is there
  */
 export function bridgeArgv(
   plan: Plan,
   boxDirectory: string,
   joins: readonly string[],
   {argv, environment = {}}: Pick<EngineLaunch, 'argv' | 'environment'>,
+  exists: (path: string) => boolean,
 ): string[] {
   const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
   const folder = `${boxDirectory}/${BRIDGE}`;
-  return [INIT_ARGV[0], 'tare-bridge', folder, String(handedOn(plan)), ...joins, '--', ...variables, '--', ...argv];
+  const shown = shownTo(plan, exists);
+  return [INIT_ARGV[0], 'tare-bridge', folder, String(handedOn(plan)), ...joins, '--', ...shown, '--', ...variables, '--', ...argv];
 }

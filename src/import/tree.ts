@@ -71,10 +71,28 @@ export async function readTree(text: string, file: string): Promise<Branch> {
   return tree;
 }
 
-/** JSON needs no parser of YAML, unless there is something to complain of. */
+/** JSON needs no parser of YAML, unless there is something to complain of: of a key that is there twice JSON.parse() takes the last without a word. */
 function readJson(text: string): unknown {
   if (!/^\s*\{/.test(text) || /__proto__|\\u005f/i.test(text)) return undefined;
-  return ifPossible((): unknown => JSON.parse(text)) ?? undefined;
+  const value = ifPossible((): unknown => JSON.parse(text));
+  return value === null || keysIn(value) !== keysWritten(text) ? undefined : value;
+}
+
+/** Strings that a colon follows. @param text JSON without errors */
+const keysWritten = (text: string): number =>
+  [...text.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"(\s*:)?/g)].filter(([, colon]) => colon !== undefined).length;
+
+/** Keys of all maps in a value, however deep. */
+function keysIn(value: unknown): number {
+  let count = 0;
+  for (const open: unknown[] = [value]; open.length > 0;) {
+    const next = open.pop();
+    if (typeof next !== 'object' || next === null) continue;
+    const inner: unknown[] = Object.values(next);
+    if (!Array.isArray(next)) count += inner.length;
+    for (const one of inner) open.push(one);
+  }
+  return count;
 }
 
 interface Written {

@@ -53,7 +53,7 @@ export async function writeEngine(
     const task = taskOf(plan, {id, boxDirectory, facts: found, kind: engine.kind, caller, architectures, ...node});
     const launch = translate(engine, task);
     writeLaunch(launch, boxDirectory, runsAsOther(plan) ? 0o644 : 0o600);
-    return isDaemon(engine) ? bridgeArgv(plan, boxDirectory, joins, launch) : launch.argv;
+    return isDaemon(engine) ? bridgeArgv(plan, boxDirectory, joins, launch, node.exists) : launch.argv;
   } catch (error) {
     if (error instanceof TareError) throw error.code === 'ENGINE_FAILED' ? new EngineUnwritten(error.code, error.details) : error;
     throw new EngineUnwritten('ENGINE_FAILED', {

@@ -63,6 +63,10 @@ describe('a box by libvirt', () => {
     expect(words(of({op: 'mount.readonly', destination: '/d', because}))).to.deep.equal([...always(), 'readOnly', '/d']);
     expect(words(of({op: 'hostname.set', hostname: 'wn1-a', because}))).to.deep.equal(always('hostname', 'wn1-a'));
     expect(words(of({op: 'mount.proc', destination: '/proc', because}))).to.deep.equal(always('uncover', '/proc/meminfo'));
+    const first = boxed().steps.flatMap((step) => (step.op === 'payload.execute' ? [{...step, first: true as const}] : []));
+    expect(words(of({op: 'mount.proc', destination: '/proc', because}, ...first))).to.deep.equal(
+      always('uncover', '/proc/meminfo', 'uncover', '/proc/sys'),
+    );
     expect(words(of({op: 'mount.dev', destination: '/dev', because}))).to.deep.equal(always());
     expect(words(of({op: 'mount.dev', destination: '/dev', queues: '/dev/mqueue', because}))).to.deep.equal(
       always('queues', '/dev/mqueue'),

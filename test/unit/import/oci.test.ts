@@ -191,6 +191,7 @@ const BROKEN: [string, string, string][] = [
   [bundle('"linux": {"namespaces": [{"type": "net"}]}'), 'not a type of namespace', 'F#/linux/namespaces/0/type'],
   [bundle('"linux": {"namespaces": [{"type": "pid"}, {"type": "pid"}]}'), 'the same namespace twice', 'F#/linux/namespaces/1/type'],
   ['{"ociVersion": "1.0.0", "a": "\u0001"}', 'the document is not text', 'F:1:31'],
+  ['{"ociVersion": "1.0.0", "process": {"args": ["a"]}, "process": {"args": ["b\\":"]}}', 'the same key twice in one map', 'F:1:53'],
   [bundle(`"a": ${'['.repeat(100)}${']'.repeat(100)}`), 'nested too deeply', `F#/a${'/0'.repeat(64)}`],
 ];
 
