@@ -22,7 +22,7 @@ export interface Step {
   hold?: string;
   /** The bridge does not answer an init that waits for it. */
   unanswered?: true;
-  /** In place of the pause: this is seen on the way there. */
+  /** In place of a pause: this is seen on the way there. */
   seen?: (shim: number) => boolean;
   /** The payload is told to go on before. */
   ends?: true;
@@ -38,7 +38,7 @@ export interface Kill {
   step: Step;
   /** What may come of it: several where the engine's own parts race with each other. */
   ends: readonly End[];
-  /** The engine keeps something of the box until its daemon starts again: no sweep can know of it. */
+  /** The engine keeps something that no sweep can know of, at least until its daemon starts again. */
   kept?: true;
   /** Also in a usual run. */
   usual?: true;
@@ -120,7 +120,7 @@ class Scene {
   /** Until the job is at the step. */
   async reach(): Promise<void> {
     const {name, hold, pause, unanswered, seen, ends, sweep} = this.step;
-    const isEarly = ends === undefined && (hold !== undefined || pause !== undefined) && sweep === undefined;
+    const isEarly = ends === undefined && (hold !== undefined || pause !== undefined || seen !== undefined) && sweep === undefined;
     if (!isEarly) await this.until('the payload', () => this.said.includes('ready'));
     if (ends === true) this.go();
     if (sweep !== undefined) return;
@@ -313,5 +313,5 @@ export const all = (step: Step, victims: readonly string[], ends: readonly End[]
 
 /** Also in a usual run. */
 export const usually = (kills: readonly Kill[]): Kill[] => kills.map((one) => ({...one, usual: true}));
-/** The engine keeps something until it starts again. */
+/** The engine keeps something. */
 export const kept = (kills: readonly Kill[]): Kill[] => kills.map((one) => ({...one, kept: true}));

@@ -7,7 +7,7 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import type {Apart} from './apart.js';
 import {SharedDaemon} from './shared-daemon.js';
-import {program, send, until} from './tare.js';
+import {processes, program, send, until} from './tare.js';
 
 const RUN = '/run/libvirt';
 const SOCKET = `${RUN}/libvirt-sock`;
@@ -132,9 +132,11 @@ export class Libvirtd {
 
   /** Ends it, by a signal. */
   async end(signal: NodeJS.Signals): Promise<void> {
-    if (this.pid === 0) return;
-    send(this.pid, signal);
-    await until('the end of libvirtd', () => this.pid === 0, 60);
+    const {pid} = this;
+    if (pid === 0) return;
+    send(pid, signal);
+    // its file is gone before it is
+    await until('the end of libvirtd', () => !processes().some((one) => one.pid === pid && one.state !== 'Z'), 60);
   }
 
   /** Ends it, and removes what it has made. */

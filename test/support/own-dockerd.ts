@@ -1,7 +1,7 @@
 /** A daemon of Docker that one test has for itself: it kills it. Its socket and its state are in the test's own /run. */
 
 import type {ChildProcess} from 'node:child_process';
-import {existsSync, mkdirSync, readdirSync, rmdirSync, rmSync, writeFileSync} from 'node:fs';
+import {existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import type {Apart} from './apart.js';
 import {processes, send, until, type ProcessEntry} from './tare.js';
@@ -49,10 +49,12 @@ export class OwnDockerd {
     this.child = this.apart.spawn(['dockerd', '--config-file', at('daemon.json')], {stdio: 'ignore'});
   }
 
-  /** One after the other. */
+  /** One after the other. What it forgets of a container that it never started goes (docs/reference/engines.md). */
   async again(): Promise<void> {
     send(this.pid, 'SIGTERM');
     await until('the end of dockerd', () => !this.isThere, 60);
+    for (const {pid} of this.shims()) send(pid, 'SIGKILL');
+    for (const {pid, argv} of this.inGroups()) if (argv[1] === 'init' && argv[0]?.endsWith('runc') === true) send(pid, 'SIGKILL');
     await this.start();
   }
 
@@ -66,20 +68,30 @@ export class OwnDockerd {
     return (this.apart.sh('docker ps --all --format "{{.Names}} {{.Status}}"') ?? 'no answer').split('\n').filter((line) => line !== '');
   }
 
-  /** Groups of containers. */
+  private parents(): string[] {
+    const all = ['', ...readdirSync('/sys/fs/cgroup')].map((place) => join('/sys/fs/cgroup', place, this.group));
+    return all.filter((parent) => existsSync(parent));
+  }
+
+  private static below(parent: string): string[] {
+    return readdirSync(parent, {withFileTypes: true}).flatMap((entry) => (entry.isDirectory() ? [join(parent, entry.name)] : []));
+  }
+
+  private inGroups(): ProcessEntry[] {
+    const pids = this.groups().flatMap((group) => readFileSync(join(group, 'cgroup.procs'), 'utf8').split('\n'));
+    return processes().filter(({pid}) => pids.includes(String(pid)));
+  }
+
+  /** Groups of containers that have processes. */
   groups(): string[] {
-    const parents = ['', ...readdirSync('/sys/fs/cgroup')].map((place) => join('/sys/fs/cgroup', place, this.group));
-    const below = (parent: string): string[] =>
-      readdirSync(parent, {withFileTypes: true}).flatMap((entry) => (entry.isDirectory() ? [join(parent, entry.name)] : []));
-    return parents.filter((parent) => existsSync(parent)).flatMap(below);
+    const all = this.parents().flatMap((parent) => OwnDockerd.below(parent));
+    return all.filter((group) => readFileSync(join(group, 'cgroup.procs'), 'utf8') !== '');
   }
 
   async stop(): Promise<void> {
     send(this.pid, 'SIGTERM');
     await until('the end of dockerd', () => !this.isThere, 60);
-    for (const place of ['', ...readdirSync('/sys/fs/cgroup')]) {
-      const group = join('/sys/fs/cgroup', place, this.group);
-      if (existsSync(group)) rmdirSync(group);
-    }
+    for (const {pid} of this.shims()) send(pid, 'SIGKILL');
+    for (const parent of this.parents()) for (const group of [...OwnDockerd.below(parent), parent]) rmdirSync(group);
   }
 }

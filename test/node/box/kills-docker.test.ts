@@ -1,4 +1,4 @@
-/** SIGKILL to each process of Docker's at each step of a job (test/support/kills.ts). A usual run has some of the kills, a long run all: two minutes. */
+/** SIGKILL to each process of Docker's at each step of a job (test/support/kills.ts). A usual run has some of the kills, a long run all: six minutes. */
 
 import {existsSync} from 'node:fs';
 import {Apart} from '../../support/apart.js';
@@ -32,7 +32,7 @@ const SWEEP: Step = {name: 'a sweep has the daemon remove the container', sweep:
 const NEVER: readonly End[] = ['never ran'];
 const LIVES: readonly End[] = ['lives'];
 
-/** A daemon that was killed while a container was being started, or whose runc was while it removed one, keeps its shim until it starts again. */
+/** A daemon that is killed while a container is being started, or whose runc is while it removes one, forgets its shim, and its runc that waits. */
 const KILLS: readonly Kill[] = [
   ...all(CREATE, ['dockerd', 'containerd', 'containerd-shim', 'runc', 'client'], NEVER),
   ...all(START, ['containerd-shim', 'runc'], NEVER),
@@ -48,7 +48,8 @@ const KILLS: readonly Kill[] = [
   ...kept(all(DELETE, ['runc'], LIVES)),
   ...all(ENDED, ['dockerd', 'containerd'], LIVES),
   ...all(REMOVED, ['dockerd', 'containerd'], LIVES),
-  ...all(SWEEP, ['dockerd', 'containerd', 'containerd-shim', 'runc'], ['lost']),
+  ...all(SWEEP, ['dockerd', 'containerd', 'containerd-shim'], ['lost']),
+  ...kept(all(SWEEP, ['runc'], ['lost'])),
 ];
 
 describeSite(

@@ -18,16 +18,14 @@ const STOPPED: Step = {name: 'a sweep has the box', sweep: 'stops', pause: 'swee
 
 /** A libvirtd that finds its box gone when it starts lists the domain, shut off, until it starts again. */
 const KILLS: readonly Kill[] = [
-  ...all(BEGINS, ['libvirtd', 'libvirt_lxc', 'virsh'], ['never ran']),
+  ...kept(all(BEGINS, ['libvirtd'], ['never ran'])),
+  ...all(BEGINS, ['libvirt_lxc', 'virsh'], ['never ran']),
   ...kept(all(WAITS, ['libvirtd'], ['never ran', 'lives'])),
   ...all(WAITS, ['libvirt_lxc'], ['never ran', 'lives']),
-  ...kept(all(READY, ['libvirtd'], ['lives'])),
+  ...[READY, RUNNING, ENDED, REMOVED].flatMap((step) => kept(all(step, ['libvirtd'], ['lives']))),
   ...all(READY, ['libvirt_lxc'], ['lives']),
-  ...kept(all(RUNNING, ['libvirtd'], ['lives'])),
   ...usually(all(RUNNING, ['libvirt_lxc'], ['lives'])),
-  ...all(ENDED, ['libvirtd'], ['lives']),
-  ...all(REMOVED, ['libvirtd'], ['lives']),
-  ...usually(all(SWEEP, ['libvirtd'], ['lost'])),
+  ...usually(kept(all(SWEEP, ['libvirtd'], ['lost']))),
   ...all(STOPPED, ['libvirt_lxc'], ['lost']),
 ];
 
@@ -47,6 +45,9 @@ describeSite(
         .filter((path) => site.records().some(({lrms}) => path.includes(lrms.globalJobId.split('#')[1] ?? '-')));
     const isUsed = (group: string): boolean => readFileSync(join(group, 'cgroup.procs'), 'utf8') !== '';
 
+    const list = (there: Apart): string[] =>
+      (there.sh('virsh --quiet --connect lxc:///system list --all --name') ?? 'no answer').split('\n').filter((line) => line !== '');
+
     const engine = (): Killed => {
       if (apart === null || daemon === null) throw new Error('no daemon');
       const [there, own] = [apart, daemon];
@@ -58,13 +59,17 @@ describeSite(
           libvirt_lxc: ({id}) => there.held() ?? processes().find(({comm, argv}) => comm === 'libvirt_lxc' && argv.includes(`tare-${id}`)),
           virsh: ({shim}) => below(shim).find(({comm}) => comm === 'virsh'),
         },
-        restore: () => own.again(),
+        restore: async () => {
+          await own.again();
+          // it answers before it has looked for its domains
+          list(there);
+        },
         again: async () => {
           await own.end('SIGTERM');
           await own.again();
         },
         left: () => [
-          ...(there.sh('virsh --quiet --connect lxc:///system list --all --name') ?? 'no answer').split('\n').filter((line) => line !== ''),
+          ...list(there),
           ...groups().filter(isUsed),
           ...processes()
             .filter(({comm, state, argv}) => comm === 'libvirt_lxc' && state !== 'Z' && argv[0]?.startsWith(there.folder) === true)

@@ -11,20 +11,17 @@ import {below, isRoot, processes, program, type ProcessEntry} from '../../suppor
 
 const monitorOf = (shim: number): ProcessEntry | undefined => below(shim).find(({comm}) => comm === 'lxc-start');
 const BEGINS: Step = {name: 'it is to begin', hold: '-F'};
-/** What it does then is done by several processes; the payload waits behind a pause of init's. */
-const MAKES: Step = {
-  name: 'it makes the box',
-  pause: 'init-start',
-  seen: (shim) => processes().some(({parent}) => parent === monitorOf(shim)?.pid),
-};
-const INIT: Step = {name: 'init has been started', pause: 'init-start'};
-const TOLD: Step = {name: 'the payload has ended, and init has not told of it', ends: true, pause: 'init-ended'};
+/** What it does then is done by several processes. */
+const MAKES: Step = {name: 'it makes the box', seen: (shim) => processes().some(({parent}) => parent === monitorOf(shim)?.pid)};
+const INIT: Step = {name: 'init has been started', seen: (shim) => below(shim).some(({comm}) => comm === 'tare-init')};
 const SWEEP: Step = {name: 'a sweep has the box', sweep: 'stops', pause: 'sweep-claimed'};
 
+// a box whose monitor is killed goes on (lxc.monitor.signal.pdeath)
 const KILLS: readonly Kill[] = [
-  ...[BEGINS, MAKES, INIT, READY].flatMap((step) => all(step, ['monitor'], ['never ran'])),
-  ...usually(all(RUNNING, ['monitor'], ['killed'])),
-  ...all(TOLD, ['monitor'], ['killed']),
+  ...all(BEGINS, ['monitor'], ['never ran']),
+  ...[MAKES, INIT].flatMap((step) => all(step, ['monitor'], ['never ran', 'lives'])),
+  ...all(READY, ['monitor'], ['lives']),
+  ...usually(all(RUNNING, ['monitor'], ['lives'])),
   ...usually(all(SWEEP, ['monitor'], ['lost'])),
 ];
 

@@ -1,4 +1,4 @@
-/** SIGKILL to each process of Podman's at each step of a job (test/support/kills.ts). A usual run has some of the kills, a long run all: two minutes. */
+/** SIGKILL to each process of Podman's at each step of a job (test/support/kills.ts). A usual run has some of the kills, a long run all: three minutes. */
 
 import {Apart} from '../../support/apart.js';
 import {describeSite} from '../../support/describe-site.js';
