@@ -9,7 +9,7 @@ const ROLES = Object.values(ROLE_NAMES);
 const PATTERNS = ['ulimit++', 'quotas++', 'vm-lite'];
 const RESULTS = Object.fromEntries(PATTERNS.map((pattern) => [pattern, readResults(root, pattern)]));
 
-const claimed = (engine) => PATTERNS.filter((pattern) => engine.patterns[pattern] === true);
+const claimed = (engine) => PATTERNS.filter((pattern) => typeof engine.patterns[pattern] !== 'string');
 const has = ({patterns}, pattern) => patterns === undefined || patterns.includes(pattern);
 
 /** Why an engine builds no box at all of a pattern in a role there; null: it does. */

@@ -49,6 +49,7 @@ const SYSTEM = {
     dnf: ['clang', 'compiler-rt'],
   },
   make: {what: 'make'},
+  ccache: {what: 'ccache, which keeps what compilers made'},
   python: {what: 'Python 3', programs: ['python3'], apt: ['python3']},
   rpmbuild: {what: 'the builder of RPM packages', apt: ['rpm'], dnf: ['rpm-build']},
   condor: {what: 'HTCondor', programs: ['condor_master']},
@@ -181,6 +182,8 @@ export const READERS = ['jq', 'iproute', 'ps'];
 export const C_TESTS = ['sanitizers', 'python'];
 /** What feeds the harnesses of the native program. */
 export const FUZZ = ['fuzzer'];
+/** What spares compiling for tests once more what has not changed, for a checkout in another folder too. */
+export const CACHE = ['ccache'];
 
 /** Enterprise Linux has the static libraries in a repository that is not switched on by default. */
 function dnfOptions() {

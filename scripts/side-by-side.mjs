@@ -1,4 +1,4 @@
-// The test files of a folder, one mocha for each, two at a time, since they wait more than they work.
+// The test files of a folder, one mocha for each, two or three at a time, since they wait more than they work.
 // mocha's own --parallel runs several files in one process, lets one that hangs hold up all, and loses why a test was skipped.
 import {readdirSync, statSync} from 'node:fs';
 import path from 'node:path';
@@ -19,9 +19,16 @@ function filesOf(folder) {
     .sort((a, b) => size(b) - size(a));
 }
 
-/** One file: the lines that tell of it, and its counts; null where the tests that `mocha` chooses are in other files. */
-async function runFile(mocha, file, seconds) {
-  const result = await run([...mocha, file], {seconds, quiet: true});
+/** Files dealt out to so many lists, each by its size. */
+function dealt(files, pieces) {
+  const lists = Array.from({length: pieces}, (_, piece) => files.filter((__, index) => index % pieces === piece));
+  return lists.filter((list) => list.length > 0);
+}
+
+/** Some files, often one: the lines that tell of them, and their counts; null where the tests that `mocha` chooses are in others. */
+async function runFiles(mocha, files, seconds) {
+  const result = await run([...mocha, ...files], {seconds, quiet: true});
+  const file = files.length === 1 ? files[0] : `${path.dirname(files[0])}, with ${files.length - 1} more files`;
   const {counts, text, troubles, uncounted} = result;
   const exited = troubles.startsWith('exit status');
   const chooses = mocha.some((option) => /^(-g|-f|--grep|--fgrep)/.test(option));
@@ -32,23 +39,29 @@ async function runFile(mocha, file, seconds) {
 
 /**
  * Runs them all, as `run` runs one command; `say` gets what a file said, in one piece. Those of `waits`, which do hardly anything but wait, run
- * beside the others, two at a time as well, and those of `alone` when all others have ended.
+ * beside the others, two at a time as well; `third`: as soon as there is no more of these for one of the two, three of the others run at a time.
+ * Those of `alone` run when all others have ended. `pieces`: so many mochas for all files of a folder, in which a file takes less time than a mocha to
+ * start.
  */
-export async function sideBySide(mocha, {folder, alone = [], waits = []}, {seconds, say}) {
+export async function sideBySide(mocha, {folder, alone = [], waits = [], third = false, pieces}, {seconds, say}) {
   const began = performance.now();
   const elapsed = () => (performance.now() - began) / 1000;
-  const [last, waiting] = [alone, waits].map((names) => names.map((name) => path.join(folder, name)));
-  const together = filesOf(folder).filter((file) => !last.includes(file) && !waiting.includes(file));
+  const [last, waiting] = [alone, waits].map((names) => names.map((name) => [path.join(folder, name)]));
+  const apart = [...last, ...waiting].flat();
+  const others = filesOf(folder).filter((file) => !apart.includes(file));
+  const together = dealt(others, pieces ?? others.length);
   const results = [];
   const work = async (queue) => {
-    for (let file = queue.shift(); file !== undefined && elapsed() < seconds; file = queue.shift()) {
-      const result = await runFile(mocha, file, Math.min(secondsOfFile(), seconds - elapsed()));
+    for (let files = queue.shift(); files !== undefined && elapsed() < seconds; files = queue.shift()) {
+      const result = await runFiles(mocha, files, Math.min(secondsOfFile(), seconds - elapsed()));
       if (result === null) continue;
       say(result.lines.join('\n'));
       results.push(result);
     }
   };
-  await Promise.all(Array.from({length: AT_ONCE}, () => [work(waiting), work(together)]).flat());
+  const ofWaits = Array.from({length: AT_ONCE}, () => work(waiting));
+  if (third) ofWaits.push(Promise.race(ofWaits).then(() => work(together)));
+  await Promise.all([...ofWaits, ...Array.from({length: AT_ONCE}, () => work(together))]);
   await work(last);
   const counts = none();
   for (const each of results) add(counts, each.counts);

@@ -11,6 +11,7 @@ import {run} from './run.mjs';
 import {
   ACCOUNTS,
   BOX,
+  CACHE,
   CE,
   CLUSTER,
   CONSUMERS,
@@ -43,36 +44,39 @@ const AND_PACKAGES = [...BUILT, 'packages'];
 
 /**
  * What each suite runs is the folder for worker nodes (test/support/tare.ts). `command`, or `mocha`: the tests of this folder, with their `timeout`
- * in ms, and with `files` one file by one (side-by-side.mjs). `builds`: steps of scripts/build.mjs, BUILT when absent; `system`: what setup.mjs can
- * install, BOX when absent; `wanted`: the same, but the tests are skipped where it cannot; `longWanted`: more of that in a long run; `budget`: the
- * seconds that it may take of `npm test` on 2 CPUs, building left out: all together less than 25 minutes; `seconds`: until it is killed; `whole`:
- * more options in a run of all suites; `long`: more options of a long run, `longBudget`: its seconds where they are others; `waits`: it waits for a
- * batch system, or for one step after the other, more than it works, so that a run of all suites has it beside the others, in this order, and the long
- * one, which loads the machine there, has not; `settings`: options that are told to its tests by a variable, which is 1 then.
+ * in ms, and with `files` one file by one, or in pieces (side-by-side.mjs). `builds`: steps of scripts/build.mjs, BUILT when absent; `system`: what
+ * setup.mjs can install, BOX when absent; `wanted`: the same, but the tests are skipped where it cannot; `longWanted`: more of that in a long run;
+ * `budget`: the seconds that it may take of `npm test` on 2 CPUs, building left out: all together less than 25 minutes; `seconds`: until it is killed;
+ * `whole`: more options in a run of all suites; `besides`: the same where it runs beside others; `long`: more options of a long run, `longBudget`: its
+ * seconds where they are others; `waits`: it waits for a batch system, or for one step after the other, more than it works, so that a run of all suites
+ * has it beside the others, in this order, and the long one, which loads the machine there, has not; `after`: of these one that is not in their order,
+ * but beside them too, from the end of that suite; `reads`: it reads sources alone, so that it begins as soon as what it needs is built; `settings`:
+ * options that are told to its tests by a variable, which is 1 then.
  */
 const SUITES = [
-  {name: 'lint', command: ['node', 'scripts/lint.mjs'], builds: ['schemas', 'tsc', 'manifest'], system: [], budget: 80},
-  {name: 'unit', mocha: 'unit', builds: ['schemas'], system: [], budget: 35},
-  {name: 'golden', mocha: 'golden', builds: ['schemas'], system: [], budget: 5},
-  {name: 'cli', mocha: 'cli', budget: 60},
-  {name: 'parity', mocha: 'parity', timeout: 60_000, wanted: [...SYSTEMS, 'python'], budget: 60},
+  {name: 'lint', reads: true, command: ['node', 'scripts/lint.mjs'], builds: ['schemas', 'tsc', 'manifest'], system: [], budget: 100},
+  {name: 'unit', mocha: 'unit', files: {pieces: 2}, builds: ['schemas'], system: [], budget: 45},
+  {name: 'golden', mocha: 'golden', builds: ['schemas'], system: [], budget: 12},
+  {name: 'cli', mocha: 'cli', files: {}, budget: 50},
+  {name: 'parity', mocha: 'parity', timeout: 60_000, wanted: [...SYSTEMS, 'python'], budget: 55},
   {
     name: 'native',
     command: ['make', '--no-print-directory', `--jobs=${availableParallelism()}`, '-C', 'native', 'test'],
     builds: ['native'],
     system: [...TOOLCHAIN, ...C_TESTS, ...BOX],
-    budget: 60,
+    wanted: CACHE,
+    budget: 120,
   },
   {
     name: 'fuzz',
     command: ['node', 'scripts/fuzz.mjs'],
     builds: ['schemas'],
     system: TOOLCHAIN,
-    wanted: FUZZ,
-    budget: 30,
+    wanted: [...FUZZ, ...CACHE],
+    budget: 45,
     longBudget: 2200,
   },
-  {name: 'payloads', command: ['sh', 'fixtures/payloads/test.sh'], builds: ['payloads'], system: TOOLCHAIN, budget: 15},
+  {name: 'payloads', command: ['sh', 'fixtures/payloads/test.sh'], builds: ['payloads'], system: TOOLCHAIN, budget: 16},
   {
     name: 'node',
     mocha: 'node',
@@ -82,10 +86,11 @@ const SUITES = [
       alone: ['box/cores.test.ts'],
       // a minute is waited for here, several times
       waits: ['box/hung.test.ts', 'system/services.test.ts', 'box/stuck.test.ts', 'box/accounts.test.ts', 'box/crash.test.ts'],
+      third: true,
     },
     wanted: [...CONSUMERS, ...PAYLOADS, ...VIEWS, ...NETWORK, ...ENGINES, ...SYSTEMS, ...REPOSITORIES, ...ACCOUNTS, ...TOOLS],
     longWanted: LARGE_PAYLOADS,
-    budget: 360,
+    budget: 500,
     longBudget: 600,
     seconds: 1500,
   },
@@ -136,7 +141,7 @@ const SUITES = [
     },
     builds: AND_PACKAGES,
     wanted: [...PACKAGERS, ...POOL, ...ACCOUNTS, 'dirq', 'iproute'],
-    budget: 190,
+    budget: 200,
     longBudget: 1700,
   },
   {
@@ -145,10 +150,10 @@ const SUITES = [
     mocha: 'e2e/arc',
     timeout: 120_000,
     wanted: [...CE, ...POOL, ...CLUSTER],
-    budget: 125,
+    budget: 165,
     longBudget: 220,
   },
-  {name: 'slurm', waits: true, mocha: 'e2e/slurm', timeout: 60_000, wanted: CLUSTER, budget: 50},
+  {name: 'slurm', waits: true, mocha: 'e2e/slurm', timeout: 60_000, wanted: CLUSTER, budget: 110},
   // after the batch systems: the node's tests, which run by then, are disturbed less by these
   {
     name: 'dist',
@@ -157,7 +162,7 @@ const SUITES = [
     timeout: 60_000,
     builds: AND_PACKAGES,
     wanted: [...PACKAGERS, ...FLEET, 'iproute'],
-    budget: 80,
+    budget: 140,
   },
   {
     name: 'docs',
@@ -166,17 +171,21 @@ const SUITES = [
     timeout: 60_000,
     builds: AND_PACKAGES,
     wanted: [...PACKAGERS, ...READERS, ...SYSTEMS],
-    budget: 45,
+    budget: 65,
   },
+  // the one of them that computes: it takes what all others leave of the CPUs
   {
     name: 'lab',
+    waits: true,
+    after: 'arc',
     command: ['node', 'test/lab/suite.mjs'],
     whole: ['--again'],
+    besides: ['--beside'],
     long: ['--all'],
     builds: AND_PACKAGES,
     system: TOOLCHAIN,
     wanted: LAB,
-    budget: 290,
+    budget: 700,
     longBudget: 4200,
     seconds: 7200,
   },
@@ -310,25 +319,40 @@ await main(async () => {
     nodeVersion();
     nodeModules();
   });
-  // All is built before anything runs: suites run beside each other, and from one copy.
-  const built = (ready ? chosen : []).filter(({name, system = BOX, wanted = [], longWanted = [], builds = BUILT}) =>
-    prepared(name, () => {
-      systemPackages(system);
-      systemPackagesIfPossible(long ? [...wanted, ...longWanted] : wanted);
-      build(builds);
-    }),
-  );
   const whole = names.length === 0;
   const inTurn = async (suites, apart) => {
     for (const suite of suites) {
-      const more = [...(whole ? (suite.whole ?? []) : []), ...(long ? (suite.long ?? []) : []), ...options];
+      const more = [
+        ...(whole ? (suite.whole ?? []) : []),
+        ...(apart ? (suite.besides ?? []) : []),
+        ...(long ? (suite.long ?? []) : []),
+        ...options,
+      ];
       const result = await runSuite(suite, {options: more, seconds: left(suite), apart});
       results.push({name: suite.name, suite, budget: (long ? suite.longBudget : undefined) ?? suite.budget, ...result});
     }
   };
+  const readers = [];
+  // All is built before anything runs but what only reads: suites run beside each other, and from one copy.
+  const built = (ready ? chosen : []).filter((suite) => {
+    const {name, system = BOX, wanted = [], longWanted = [], builds = BUILT, reads = false} = suite;
+    const isBuilt = prepared(name, () => {
+      systemPackages(system);
+      systemPackagesIfPossible(long ? [...wanted, ...longWanted] : wanted);
+      build(builds);
+    });
+    if (isBuilt && whole && reads) readers.push(inTurn([suite], true));
+    return isBuilt && !(whole && reads);
+  });
   const beside = whole && !long ? built.filter(({waits}) => waits === true) : [];
   const others = built.filter((suite) => !beside.includes(suite));
-  await Promise.all([inTurn(beside, true), inTurn(others, false)]);
+  const own = beside.filter(({after}) => after !== undefined);
+  const ordered = beside.filter((suite) => !own.includes(suite));
+  const split = ordered.findIndex(({name}) => own.some(({after}) => after === name)) + 1;
+  const apart = inTurn(ordered.slice(0, split), true).then(() =>
+    Promise.all([ordered.slice(split), own].map((each) => inTurn(each, true))),
+  );
+  await Promise.all([apart, Promise.all(readers).then(() => inTurn(others, false))]);
   // Not where one suite is asked for, whose failures are looked at.
   if (whole) for (const result of results) await again(result, left);
   const place = ({name}) => SUITES.findIndex((suite) => suite.name === name);

@@ -2,8 +2,7 @@
  * A task to bubblewrap's argv (bwrap(1)). Only options that bubblewrap 0.4.1 (EL9) has, but where the node's version is known to have more.
  */
 
-import type {Engine, EngineFacts, EngineSteps, EngineTask} from '@tare/contract';
-import {abilitiesOf, LEAST, setuidObstacle, since} from './version.js';
+import type {Engine, EngineFacts, EngineSteps, EngineTask, PatternNeeds} from '@tare/contract';
 
 const NAMESPACE_OPTIONS = {
   user: '--unshare-user',
@@ -60,25 +59,35 @@ function lacks({abilities, setuid}: EngineFacts): ReturnType<Engine['words']['la
   };
 }
 
+/** `--as-pid-1` came with 0.2.0, `--ro-bind-try` and its like with 0.3.1. */
+const LEAST = '0.3.1';
+const BOX: PatternNeeds = {version: LEAST};
 const SMALL_MACHINES = 'gives init no capabilities, with which a small machine’s starts services';
 
 /** bubblewrap, as a child of the shim. */
 export const engine: Engine<readonly string[]> = {
   name: 'bubblewrap',
   kind: 'child',
-  userNamespace: 'all',
+  userNamespace: true,
   program: {
     places: ['/usr/bin/bwrap', '/usr/local/bin/bwrap', '/bin/bwrap'],
     version: {argument: '--version', pattern: /^bubblewrap (\d+(?:\.\d+)+)/},
-    setuid: setuidObstacle,
-    abilities: abilitiesOf,
+    // 0.11.2 can be built with support for the setuid bit and without, by default without; 0.12.0 only without
+    setuid: {refusedSince: '0.11.2'},
+    // by its release notes; a setuid one dies of --size, --disable-userns and --overlay
+    abilities: {
+      tmpfsSize: {since: '0.7.0', setuid: false},
+      perms: {since: '0.5.0'},
+      overlay: {since: '0.11.0', setuid: false},
+      disableUserns: {since: '0.8.0', setuid: false},
+    },
     apparmor: {
       profiles: ['bwrap', 'bwrap-userns-restrict', 'usr.bin.bwrap'],
       remedy:
         'install an AppArmor profile for /usr/bin/bwrap with the rule "userns," (bwrap-userns-restrict of the package apparmor-profiles)',
     },
   },
-  patterns: {'ulimit++': true, 'quotas++': true, 'vm-lite': SMALL_MACHINES},
+  patterns: {'ulimit++': BOX, 'quotas++': BOX, 'vm-lite': SMALL_MACHINES},
   onlyListed: [],
   folders: [],
   prepared: false,
@@ -88,7 +97,6 @@ export const engine: Engine<readonly string[]> = {
   skipsMissing: true,
   tellsFiles: false,
   steps: STEPS,
-  obstacle: ({engine: {version}}) => (version === null || since(version, LEAST) ? null : `${version} is too old, ${LEAST} is the least`),
   translate: (task, parts) => ({files: [], argv: argvOf(task, parts)}),
   words: {
     about: 'builds boxes for accounts without privileges',

@@ -49,11 +49,11 @@ export interface Engine<Part = unknown> {
    * `keeps`: the daemon keeps a container `tare-ID`, which the program removes by `rm --force tare-ID`, as Docker's does.
    */
   kind: 'child' | {daemon: string; sees?: true; keeps?: 'container'};
-  /** Whose boxes have a user namespace that it makes itself: those of all, those of accounts other than root, or none. */
-  userNamespace: 'all' | 'accounts' | 'none';
+  /** Whether its boxes have a user namespace that it makes itself. */
+  userNamespace: boolean;
   program: EngineProgram;
-  /** Usage patterns that it can run, or why it cannot. */
-  patterns: Readonly<Record<EnginePattern, true | Reason>>;
+  /** Usage patterns that it can run and what each needs, or why it cannot. */
+  patterns: Readonly<Record<EnginePattern, PatternNeeds | Reason>>;
   /** Of these, patterns that it runs only where the policy lists engines, or the caller names it: no node changes to it by itself. */
   onlyListed: readonly EnginePattern[];
   /**
@@ -88,11 +88,21 @@ export interface Engine<Part = unknown> {
   refuses?(plan: Pick<Plan, 'steps' | 'limits'>): Reason | null;
   /** No process of the node can enter its boxes, for a command beside the payload: why. Absent: one can. */
   sealed?: Reason;
-  /** Why it can build no box on this node, beside what the kernel lacks for every engine; null: it can. */
-  obstacle(node: EngineNode): Reason | null;
+  /** Why it can build no box on this node, beside what the pattern needs and what the kernel lacks for every engine; null: it can. Absent: nothing. */
+  obstacle?(node: EngineNode): Reason | null;
   /** @param parts what it made of the task's steps, in their order. @throws Error for what `obstacle` did not foresee */
   translate(task: EngineTask, parts: readonly Part[]): EngineLaunch;
   words: EngineWords;
+}
+
+/** What an engine needs for a usage pattern, beside what every engine needs of a node. */
+export interface PatternNeeds {
+  /** The least version of the program, as three numbers or fewer; absent: any. One that is not known is not refused. */
+  version?: string;
+  /** The least Linux; absent: any. */
+  kernel?: readonly [major: number, minor: number];
+  /** `closed`: it makes the box's network itself, and no program of the user's can enter that to stand for it. */
+  network?: 'closed';
 }
 
 /** The program of an engine: where it is looked for, and what its version means. */
@@ -106,12 +116,15 @@ export interface EngineProgram {
     /** Its first group is the version, in what the program prints. */
     pattern: RegExp;
   };
-  /** Why a version cannot be used by an account other than root when it is setuid root; null: it can, and then needs no user namespace. */
-  setuid(version: string | null): Reason | null;
+  /** Until which version an account other than root can use it as setuid root, without a user namespace; null: none. */
+  setuid: {refusedSince: string} | null;
   /** Files of the node that it needs beside the program, or uses where they are. Absent: none. */
   parts?: readonly EnginePart[];
-  /** Names of what only some versions can do; an unknown version can do nothing of it. @param setuid it is used as setuid root */
-  abilities(version: string | null, setuid: boolean): readonly string[];
+  /**
+   * What not all of its versions can do, or not as setuid root, by its name: since which version, of which an unknown one is not; absent: any. `setuid`
+   * false: not as setuid root.
+   */
+  abilities: Readonly<Record<string, {since?: string; setuid?: false}>>;
   /** Profiles of AppArmor that let it make user namespaces where other programs may not. */
   apparmor: {profiles: readonly string[]; remedy: string};
 }
@@ -156,10 +169,6 @@ export interface EngineNode {
   pattern: EnginePattern;
   /** Of the wrapper's account. */
   uid: number;
-  /** Of Linux. */
-  kernel: readonly [major: number, minor: number];
-  /** A program of the user's stands for the box's network, which enters namespaces of the box. */
-  userProgram: boolean;
   /** Paths of the groups in which a job's groups can be made, below their mount points: one, or several that differ. */
   groups: readonly string[];
 }
@@ -209,8 +218,8 @@ export interface EngineHost {
   hostname: string;
   /** Directories at the top of its file system, and links there, with what they point to. */
   top: {directories: readonly string[]; links: Readonly<Record<string, string>>};
-  /** Files of its names and addresses that are there: of /etc/hosts, /etc/hostname and /etc/resolv.conf. */
-  names: readonly string[];
+  /** Whether a file of its names and addresses is there: /etc/hosts, /etc/hostname or /etc/resolv.conf. */
+  hasNames: (path: string) => boolean;
   /** Whether later mounts of the node below a path arrive in a slave mount of it (mount_namespaces(7)). */
   follows: (path: string) => boolean;
 }

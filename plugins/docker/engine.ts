@@ -3,7 +3,7 @@
  * init is moved into the job's groups.
  */
 
-import type {Engine, EngineNode, EngineTask} from '@tare/contract';
+import type {Engine, EngineTask, PatternNeeds} from '@tare/contract';
 import {mountOption} from './quote.js';
 import {optionOf, STEPS, visible, waysTo, type Part} from './steps.js';
 
@@ -34,18 +34,11 @@ done
 head -c 1024 /dev/zero | "$1" import - ${IMAGE} >/dev/null || exit 125
 exec "$@"`;
 
-const isOlder = (version: string, least: string): boolean => Number.parseInt(version, 10) < Number.parseInt(least, 10);
-
-function obstacle({engine: {version}, uid, kernel, userProgram}: EngineNode): string | null {
-  if (uid !== 0) return 'is used by root only: who may use its daemon is root';
-  if (version !== null && isOlder(version, LEAST)) return `${version} is too old, ${LEAST} is the least`;
-  if (kernel[0] < KERNEL[0] || (kernel[0] === KERNEL[0] && kernel[1] < KERNEL[1])) return `needs Linux ${KERNEL.join('.')} for a box`;
-  return userProgram ? 'makes a network that no program of the user’s can enter' : null;
-}
+const BOX: PatternNeeds = {version: LEAST, kernel: KERNEL, network: 'closed'};
 
 /** Names of the node as they are there, unless the plan has others. */
 function namesOf({node}: EngineTask, mounts: ReturnType<typeof visible>): string[][] {
-  const wanted = NAMES.filter((path) => node.names.includes(path) && !mounts.some(({at}) => at === path));
+  const wanted = NAMES.filter((path) => node.hasNames(path) && !mounts.some(({at}) => at === path));
   return wanted.map((path) => optionOf({at: path, source: path, readOnly: true, follows: false}));
 }
 
@@ -77,16 +70,16 @@ function argvOf(task: EngineTask, parts: readonly Part[]): string[] {
 export const engine: Engine<readonly Part[]> = {
   name: 'docker',
   kind: {daemon: PLACE, keeps: 'container'},
-  userNamespace: 'none',
+  userNamespace: false,
   program: {
     places: ['/usr/bin/docker', '/usr/local/bin/docker'],
     sockets: ['/run/docker.sock', '/var/run/docker.sock'],
     version: {argument: '--version', pattern: /^Docker version (\d+(?:\.\d+)+)/},
-    setuid: () => 'is not made to be setuid root: take the setuid bit away',
-    abilities: () => [],
+    setuid: null,
+    abilities: {},
     apparmor: {profiles: [], remedy: 'nothing: its daemon makes no user namespaces'},
   },
-  patterns: {'ulimit++': true, 'quotas++': true, 'vm-lite': 'is used for boxes only'},
+  patterns: {'ulimit++': BOX, 'quotas++': BOX, 'vm-lite': 'is used for boxes only'},
   onlyListed: ['ulimit++', 'quotas++'],
   folders: [{name: CONFIGURATION, written: true, because: 'Docker’s client finds no configuration of root’s there'}],
   prepared: false,
@@ -96,7 +89,7 @@ export const engine: Engine<readonly Part[]> = {
   groups: 'none',
   skipsMissing: false,
   steps: STEPS,
-  obstacle,
+  obstacle: ({uid}) => (uid === 0 ? null : 'is used by root only: who may use its daemon is root'),
   translate: (task, parts) => {
     const home = `${task.box}/${CONFIGURATION}`;
     const {uid, gid} = task.account;

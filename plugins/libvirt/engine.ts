@@ -1,6 +1,6 @@
 /** libvirt's LXC driver: its client tells its daemon of a domain, and ends; the domain is there until its init ends. */
 
-import type {Engine, EngineNode, EngineTask} from '@tare/contract';
+import type {Engine, PatternNeeds, EngineTask} from '@tare/contract';
 import {domainOf} from './domain.js';
 import {PLACE, STEPS, type Part} from './parts.js';
 import {waysOf} from './ways.js';
@@ -11,10 +11,7 @@ const FILE = 'domain.xml';
 const SOCKETS = ['/run/libvirt/virtlxcd-sock', '/run/libvirt/libvirt-sock'];
 const NO_IMAGES = 'does not see what is mounted for a small machine before it starts';
 
-function obstacle({uid, userProgram}: EngineNode): string | null {
-  if (uid !== 0) return 'builds boxes for root’s wrappers only';
-  return userProgram ? 'makes a network that no program of the user’s can enter' : null;
-}
+const BOX: PatternNeeds = {network: 'closed'};
 
 /** Makes directories as the box's account, then it is the client. Its arguments: uid, gid, the number of directories, these, and the client. */
 const SCRIPT = `uid=$1 gid=$2 count=$3
@@ -36,16 +33,16 @@ function argvOf({engine: {path}, box, account: {uid, gid}, ...task}: EngineTask)
 export const engine: Engine<readonly Part[]> = {
   name: 'libvirt',
   kind: {daemon: PLACE},
-  userNamespace: 'none',
+  userNamespace: false,
   program: {
     places: ['/usr/bin/virsh', '/usr/local/bin/virsh'],
     sockets: SOCKETS,
     version: {argument: '--version', pattern: /^(\d+(?:\.\d+)+)/},
-    setuid: () => 'is not made to be setuid root: take the setuid bit away',
-    abilities: () => [],
+    setuid: null,
+    abilities: {},
     apparmor: {profiles: [], remedy: ''},
   },
-  patterns: {'ulimit++': true, 'quotas++': true, 'vm-lite': NO_IMAGES},
+  patterns: {'ulimit++': BOX, 'quotas++': BOX, 'vm-lite': NO_IMAGES},
   onlyListed: ['ulimit++', 'quotas++'],
   folders: [{name: FOLDER, written: false, because: 'what libvirt is told'}],
   prepared: false,
@@ -55,7 +52,7 @@ export const engine: Engine<readonly Part[]> = {
   groups: 'none',
   skipsMissing: false,
   steps: STEPS,
-  obstacle,
+  obstacle: ({uid}) => (uid === 0 ? null : 'builds boxes for root’s wrappers only'),
   translate: (task, parts) => ({
     files: [{folder: FOLDER, name: FILE, text: domainOf(task, parts.flat())}],
     argv: argvOf(task),

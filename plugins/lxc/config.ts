@@ -69,8 +69,11 @@ export function configOf(task: EngineTask, parts: readonly Part[]): string {
     ['lxc.init.uid', String(uid)],
     ['lxc.init.gid', String(gid)],
     ['lxc.cap.keep', kept],
-    // the session keyring is the user's, in which AFS and Kerberos have tokens
-    ['lxc.keyring.session', '0'],
+    // the session keyring is the user's, in which AFS and Kerberos have tokens. 1 has LXC make none: its page says 0, and its confile.c reads the value the
+    // other way round (set_config_keyring_session)
+    ['lxc.keyring.session', '1'],
+    // the end of the monitor is not the box's: init watches the shim
+    ['lxc.monitor.signal.pdeath', '0'],
     ['lxc.apparmor.profile', 'unchanged'],
     // devices and terminals are mounts, and standard streams are the shim's
     ['lxc.autodev', '0'],

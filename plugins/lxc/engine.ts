@@ -1,9 +1,8 @@
 /** LXC as a child of the shim: lxc-start(1) in the foreground is the monitor of a container whose process 1 is Tare's init. */
 
-import type {Engine, EngineLaunch, EngineNode, EngineTask} from '@tare/contract';
+import type {Engine, EngineLaunch, PatternNeeds, EngineTask} from '@tare/contract';
 import {configOf, isOfUser, OWN_ID, type Part} from './config.js';
 import {DEVICES, LINKS, STEPS} from './steps.js';
-import {isOlder} from './version.js';
 
 const CONTAINER = 'container';
 const RUNTIME = 'runtime';
@@ -11,12 +10,7 @@ const RUNTIME = 'runtime';
 const LEAST = '6.0';
 /** mount_setattr(2), by which enter makes the node's files read-only. */
 const KERNEL = [5, 12] as const;
-
-function obstacle({engine: {version}, kernel, userProgram}: EngineNode): string | null {
-  if (version !== null && isOlder(version, LEAST)) return `${version} is too old, ${LEAST} is the least`;
-  if (kernel[0] < KERNEL[0] || (kernel[0] === KERNEL[0] && kernel[1] < KERNEL[1])) return `needs Linux ${KERNEL.join('.')} for a box`;
-  return userProgram ? 'makes a network that no program of the user’s can enter' : null;
-}
+const BOX: PatternNeeds = {version: LEAST, kernel: KERNEL, network: 'closed'};
 
 /**
  * A user's LXC is started in a namespace of its own. Its variables: where its locks are, else these are in a folder of the user's (get_rundir of its
@@ -49,20 +43,20 @@ function translate(task: EngineTask, parts: readonly (readonly Part[])[]): Engin
 export const engine: Engine<readonly Part[]> = {
   name: 'lxc',
   kind: 'child',
-  userNamespace: 'all',
+  userNamespace: true,
   program: {
     places: ['/usr/bin/lxc-start', '/usr/local/bin/lxc-start'],
     version: {argument: '--version', pattern: /^(\d+(?:\.\d+)+)/},
-    setuid: () => 'is not made to be setuid root: take the setuid bit away',
-    abilities: () => [],
+    setuid: null,
+    abilities: {},
     apparmor: {
       profiles: ['usr.bin.lxc-start', 'lxc-start'],
       remedy: 'install an AppArmor profile for /usr/bin/lxc-start with the rule "userns,", as that of the package lxc',
     },
   },
   patterns: {
-    'ulimit++': true,
-    'quotas++': true,
+    'ulimit++': BOX,
+    'quotas++': BOX,
     'vm-lite': 'takes a filter on system calls for all in a small machine in a form that Tare does not write',
   },
   onlyListed: ['ulimit++', 'quotas++'],
@@ -79,7 +73,6 @@ export const engine: Engine<readonly Part[]> = {
   skipsMissing: false,
   tellsFiles: true,
   steps: STEPS,
-  obstacle,
   translate,
   words: {
     about: 'runs containers from a configuration of its own',

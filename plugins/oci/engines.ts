@@ -1,9 +1,8 @@
 /** crun and runc: where they are, which versions can be used, and how they are called. The bundle is the same for both (config.ts). */
 
-import type {Engine, EngineNode, EngineProgram, EngineTask} from '@tare/contract';
+import type {Engine, EngineProgram, EngineTask, PatternNeeds} from '@tare/contract';
 import {configOf, type Part} from './config.js';
 import {STEPS} from './mounts.js';
-import {isOlder} from './version.js';
 
 const FOLDERS = ['/usr/bin', '/usr/sbin', '/usr/local/bin', '/usr/local/sbin'];
 const BUNDLE = 'bundle';
@@ -20,8 +19,8 @@ const RUNC_FLAGS = '1.2';
 const programOf = (name: string): EngineProgram => ({
   places: FOLDERS.map((folder) => `${folder}/${name}`),
   version: {argument: '--version', pattern: /^(?:crun|runc) version (\d+(?:\.\d+)+)/},
-  setuid: () => 'is not made to be setuid root: take the setuid bit away',
-  abilities: (version) => (name === 'crun' || (version !== null && !isOlder(version, RUNC_FLAGS)) ? ['filterFlags'] : []),
+  setuid: null,
+  abilities: {filterFlags: name === 'crun' ? {} : {since: RUNC_FLAGS}},
   apparmor: {profiles: [name], remedy: `install an AppArmor profile for ${name} with the rule "userns,"`},
 });
 
@@ -35,7 +34,7 @@ const keyringOf = ({pattern}: EngineTask): readonly string[] => (pattern === 'vm
 
 const COMMON = {
   kind: 'child',
-  userNamespace: 'all',
+  userNamespace: true,
   folders: [
     {name: BUNDLE, written: false, because: 'what the OCI runtime is told'},
     {name: RUNTIME, written: true, because: 'what the OCI runtime notes'},
@@ -50,15 +49,7 @@ const COMMON = {
 
 const FILTER = 'a filter for all in the box is in config.json (linux.seccomp); init loads the payload’s (seccomp(2))';
 
-/** Why crun cannot be used for a box; what a small machine needs, any version has. */
-function crunObstacle({engine: {version}, pattern, kernel, userProgram}: EngineNode): string | null {
-  const least = pattern === 'vm-lite' ? CRUN_LEAST : CRUN_FOR_BOXES;
-  if (version !== null && isOlder(version, least)) return `${version} is too old, ${least} is the least`;
-  if (pattern === 'vm-lite') return null;
-  const [major, minor] = KERNEL_FOR_BOXES;
-  if (kernel[0] < major || (kernel[0] === major && kernel[1] < minor)) return `needs Linux ${String(major)}.${String(minor)} for a box`;
-  return userProgram ? 'makes a network that no program of the user’s can enter' : null;
-}
+const BOX: PatternNeeds = {version: CRUN_FOR_BOXES, kernel: KERNEL_FOR_BOXES, network: 'closed'};
 
 const configFile = (
   task: EngineTask,
@@ -76,9 +67,8 @@ export const crun: Engine<readonly Part[]> = {
   name: 'crun',
   groups: 'none',
   program: programOf('crun'),
-  patterns: {'ulimit++': true, 'quotas++': true, 'vm-lite': true},
+  patterns: {'ulimit++': BOX, 'quotas++': BOX, 'vm-lite': {version: CRUN_LEAST}},
   onlyListed: ['ulimit++', 'quotas++'],
-  obstacle: crunObstacle,
   translate: (task, parts) => ({
     files: [configFile(task, parts.flat(), null)],
     argv: [task.engine.path, '--root', `${task.box}/${RUNTIME}`, '--cgroup-manager=disabled', ...runArguments(task, keyringOf(task))],
@@ -102,7 +92,7 @@ export const runc: Engine<readonly Part[]> = {
   name: 'runc',
   groups: 'named',
   program: programOf('runc'),
-  patterns: {'ulimit++': NEEDS_ROOT, 'quotas++': NEEDS_ROOT, 'vm-lite': true},
+  patterns: {'ulimit++': NEEDS_ROOT, 'quotas++': NEEDS_ROOT, 'vm-lite': {}},
   onlyListed: [],
   obstacle: ({groups}) =>
     groups.length > 1

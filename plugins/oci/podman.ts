@@ -4,10 +4,9 @@
  * (oci-hooks(5), precreate). What it notes lies in the box's own folder: it knows of no other box, and what it left is removed with that.
  */
 
-import type {Engine, EngineFile, EngineNode, EngineTask} from '@tare/contract';
+import type {Engine, EngineFile, PatternNeeds, EngineTask} from '@tare/contract';
 import {configOf, type Part} from './config.js';
 import {STEPS} from './mounts.js';
-import {isOlder} from './version.js';
 
 const BUNDLE = 'bundle';
 const HOOKS = 'hooks';
@@ -17,12 +16,7 @@ const PLACE = '/dev/.tare';
 const LEAST = '5.0';
 /** As for crun: mount_setattr(2). */
 const KERNEL = [5, 12] as const;
-
-function obstacle({engine: {version}, kernel, userProgram}: EngineNode): string | null {
-  if (version !== null && isOlder(version, LEAST)) return `${version} is too old, ${LEAST} is the least`;
-  if (kernel[0] < KERNEL[0] || (kernel[0] === KERNEL[0] && kernel[1] < KERNEL[1])) return `needs Linux ${KERNEL.join('.')} for a box`;
-  return userProgram ? 'makes a network that no program of the user’s can enter' : null;
-}
+const BOX: PatternNeeds = {version: LEAST, kernel: KERNEL, network: 'closed'};
 
 /** A string of TOML: JSON's are such strings (TOML 1.0, Basic strings). */
 const toml = (text: string): string => JSON.stringify(text);
@@ -84,15 +78,15 @@ function argvOf({box, id, engine, init}: EngineTask, root: string): string[] {
 export const podman: Engine<readonly Part[]> = {
   name: 'podman',
   kind: {daemon: PLACE, sees: true},
-  userNamespace: 'all',
+  userNamespace: true,
   program: {
     places: ['/usr/bin/podman', '/usr/local/bin/podman'],
     version: {argument: '--version', pattern: /^podman version (\d+(?:\.\d+)+)/},
-    setuid: () => 'is not made to be setuid root: take the setuid bit away',
-    abilities: () => ['filterFlags'],
+    setuid: null,
+    abilities: {filterFlags: {}},
     apparmor: {profiles: ['podman'], remedy: 'install an AppArmor profile for podman with the rule "userns,"'},
   },
-  patterns: {'ulimit++': true, 'quotas++': true, 'vm-lite': 'is used for boxes only'},
+  patterns: {'ulimit++': BOX, 'quotas++': BOX, 'vm-lite': 'is used for boxes only'},
   onlyListed: ['ulimit++', 'quotas++'],
   folders: [
     {name: BUNDLE, written: false, because: 'what Podman and crun are told'},
@@ -106,7 +100,6 @@ export const podman: Engine<readonly Part[]> = {
   groups: 'none',
   skipsMissing: false,
   steps: STEPS,
-  obstacle,
   translate: (task, parts) => {
     const all = parts.flat();
     const root = all.find((part) => 'destination' in part && part.destination === '/');

@@ -1,14 +1,14 @@
 /** A virtual machine as the engine of a small machine: qemu with virtiofsd, KVM where the node has it. */
 
-import type {Engine, EngineNode, Reason} from '@tare/contract';
+import type {Engine, Reason} from '@tare/contract';
 import {argvOf, FOLDER, KVM_DEVICE} from './machine.js';
 import {isForeignDevice, STEPS, type Part} from './mounts.js';
 import {inMib, LEAST_BYTES, leastProcesses, OVERHEAD_BYTES} from './sizes.js';
 
 /** `microvm` with PCI Express and an event device for ACPI (QEMU's ChangeLog/5.2). */
-const LEAST_MAJOR = 6;
+const LEAST = '6.0';
 /** `-accel kvm,device=` (QEMU's ChangeLog/9.0). */
-const KVM_DEVICE_MAJOR = 9;
+const KVM_DEVICE_SINCE = '9.0';
 /** mount_setattr(2), with which the bridge makes mounts read-only. */
 const KERNEL = [5, 12] as const;
 
@@ -19,13 +19,6 @@ const SEALED = 'a virtual machine has a kernel of its own, which no process of t
 const WHOLE = 'is weighed on the node, with the kernel in it and its emulation';
 
 const ONE_PAYLOAD = 'is used for one payload: a machine has a whole kernel for it';
-
-const majorOf = (version: string | null): number => (version === null ? 0 : Number(version.split('.')[0]));
-
-function obstacle({engine: {version}, kernel}: EngineNode): Reason | null {
-  if (version !== null && majorOf(version) < LEAST_MAJOR) return `${version} is too old, ${String(LEAST_MAJOR)}.0 is the least`;
-  return kernel[0] < KERNEL[0] || (kernel[0] === KERNEL[0] && kernel[1] < KERNEL[1]) ? `needs Linux ${KERNEL.join('.')}` : null;
-}
 
 /** Limits that leave no room for the machine itself. */
 function tooLittle({memory, processes, cores}: Parameters<NonNullable<Engine['refuses']>>[0]['limits']): Reason | null {
@@ -54,12 +47,12 @@ export const engine: Engine<readonly Part[]> = {
   name: 'qemu',
   kind: 'child',
   // of root's wrapper, for virtiofsd
-  userNamespace: 'all',
+  userNamespace: true,
   program: {
     places: ['/usr/bin/qemu-system-x86_64', '/usr/local/bin/qemu-system-x86_64'],
     version: {argument: '--version', pattern: /^QEMU emulator version (\d+(?:\.\d+)+)/},
-    setuid: () => 'is not made to be setuid root: take the setuid bit away',
-    abilities: (version) => (majorOf(version) >= KVM_DEVICE_MAJOR ? [KVM_DEVICE] : []),
+    setuid: null,
+    abilities: {[KVM_DEVICE]: {since: KVM_DEVICE_SINCE}},
     parts: [
       {
         name: 'virtiofsd',
@@ -91,7 +84,7 @@ export const engine: Engine<readonly Part[]> = {
     ],
     apparmor: {profiles: [], remedy: 'install an AppArmor profile for tare with the rule "userns,"'},
   },
-  patterns: {'ulimit++': ONE_PAYLOAD, 'quotas++': ONE_PAYLOAD, 'vm-lite': true},
+  patterns: {'ulimit++': ONE_PAYLOAD, 'quotas++': ONE_PAYLOAD, 'vm-lite': {version: LEAST, kernel: KERNEL}},
   onlyListed: ['vm-lite'],
   folders: [{name: FOLDER, written: false, because: 'what the virtual machine has of the node’s files'}],
   prepared: false,
@@ -103,12 +96,11 @@ export const engine: Engine<readonly Part[]> = {
   steps: STEPS,
   sealed: SEALED,
   refuses,
-  obstacle,
   translate: (task, parts) => ({files: [], argv: argvOf(task, parts.flat())}),
   words: {
     about: 'runs a small machine as a virtual machine, with a kernel of its own',
     manual: 'qemu-system-x86_64(1), virtiofsd’s README',
-    versions: `${String(LEAST_MAJOR)}.0, with virtiofsd 1.0, Linux ${KERNEL.join('.')} and a kernel that has virtiofs, virtio-pci and virtio-console built in`,
+    versions: `${LEAST}, with virtiofsd 1.0, Linux ${KERNEL.join('.')} and a kernel that has virtiofs, virtio-pci and virtio-console built in`,
     install: 'install qemu-system-x86, virtiofsd and a kernel for virtual machines (linux-image-cloud-amd64)',
     filter: 'init loads it (seccomp(2)) in the machine; qemu and virtiofsd have filters of their own',
     unclaimed: {

@@ -1,6 +1,9 @@
-/** What a daemon keeps of a box. */
+/** What a daemon keeps of a box, and what its client leaves behind. */
 
+import {readdirSync, readFileSync} from 'node:fs';
+import {ifPossible} from '../errors.js';
 import {runAbandonable} from '../host/abandon.js';
+import {sleep} from '../process/clock.js';
 import type {Undo} from '../steps/def.js';
 
 /** A daemon may be busy with the end of the box. */
@@ -15,4 +18,24 @@ const GOES = 'already in progress';
 export async function removeContainer({client, name}: Extract<Undo, {op: 'container.remove'}>): Promise<string[]> {
   const {code, error} = await runAbandonable(client, ['rm', '--force', name], null, {deadlineMs: DEADLINE_MS});
   return code === 0 || error.includes(GOES) ? [] : [`the container ${name} (${error || `${client} ended with ${String(code)}`})`];
+}
+
+/** As long as the bridge waits for them (native/bridge.c), and a little more. */
+const TIDY_MS = 12_000;
+const LOOK_MS = 20;
+
+/** Whether a process has something in the folder among its arguments (proc_pid_cmdline(5)), as bridge, client and monitor of a box have. */
+const isNamed = (folder: string): boolean =>
+  (ifPossible(() => readdirSync('/proc')) ?? [])
+    .filter((name) => /^\d+$/.test(name))
+    .some((pid) => ifPossible(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`${folder}/`)) === true);
+
+/**
+ * Waits for processes that tidy up in a folder. Where the shim was killed, or the bridge, nobody else has waited for them; without control groups
+ * nothing has killed them.
+ * @returns nothing: what cannot be removed because of them is said then
+ */
+export async function waitForClient({path}: Extract<Undo, {op: 'client.wait'}>): Promise<string[]> {
+  for (let waited = 0; waited < TIDY_MS && isNamed(path); waited += LOOK_MS) await sleep(LOOK_MS);
+  return [];
 }

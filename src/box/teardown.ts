@@ -8,7 +8,7 @@ import {killAll, removeGroups, restoreGroup, waitEmpty} from '../cgroup/manager.
 import {sleep} from '../process/clock.js';
 import {isRunning, killGroup, killProcess, type ProcessId} from '../process/process.js';
 import type {Undo} from '../steps/def.js';
-import {removeContainer} from './containers.js';
+import {removeContainer, waitForClient} from './containers.js';
 import {releaseLeases} from './network-leases.js';
 import {removeEmpty, removeOwn, removePrivate, returnTrees} from './trees.js';
 
@@ -55,6 +55,7 @@ const TABLE: {[Op in Undo['op']]: Row<UndoOf<Op>>} = {
       return NOTHING;
     },
   },
+  'client.wait': {rank: 2, isOurs: isBelow, run: waitForClient},
   // when all that ran in it is gone: then most daemons have removed it already
   'container.remove': {rank: 2, isOurs: ({name}, id) => name === `tare-${id}`, run: removeContainer},
   'tree.remove': {rank: 3, isOurs: isBelow, run: ({path, as, ids}) => left(path, removePrivate(path, as, ids))},

@@ -128,6 +128,7 @@ export default class Run extends Command {
     }
     if (verbose) sayOnError(formatSummary(record, path).trimEnd());
     else if (record.outcome.status === 'limit') complain(stopText(record.outcome));
+    // the shim says it where nothing was executed; else it has let the caller’s outputs go
     if (record.time.startEpochUs !== null) for (const message of messages) complain(message);
   }
 }

@@ -62,6 +62,8 @@ interface AppState {
   executedUs: number | null;
   keeperPid: number | null;
   firstExecutedUs: number | null;
+  /** One of its starts was executed, or may have been. */
+  ran: boolean;
   wallUs: number | null;
   totals: KeeperTotals;
   ready: boolean;
@@ -123,6 +125,7 @@ export class Applications {
       executedUs: null,
       keeperPid: null,
       firstExecutedUs: null,
+      ran: false,
       wallUs: null,
       totals: {cpuUserUs: null, cpuSystemUs: null, largestProcessBytes: null},
       ready: false,
@@ -146,7 +149,7 @@ export class Applications {
   executed(index: number, start: number, us: number, keeperPid: number): void {
     const {step, app} = this.at(index);
     app.starts = Math.max(app.starts, start);
-    Object.assign(app, {runs: true, executedUs: us, keeperPid, rawStatus: null});
+    Object.assign(app, {runs: true, ran: true, executedUs: us, keeperPid, rawStatus: null});
     app.firstExecutedUs ??= us;
     if (step.ready.when === 'started') app.ready = true;
     app.waitedUs = 0;
@@ -171,6 +174,9 @@ export class Applications {
     const {step, app} = this.at(index);
     const {rawStatus, endedUs} = report;
     app.starts = Math.max(app.starts, start);
+    // a keeper that was killed could not say that what it kept was executed: it counts as if it was
+    app.ran = true;
+    if (app.firstExecutedUs === null && endedUs !== null) Object.assign(app, {firstExecutedUs: endedUs, executedUs: endedUs});
     if (app.executedUs !== null && endedUs !== null) app.wallUs = (app.wallUs ?? 0) + Math.max(0, endedUs - app.executedUs);
     app.totals = addUp(app.totals, report);
     Object.assign(app, {runs: false, executedUs: null, keeperPid: null, rawStatus});
@@ -287,7 +293,7 @@ export class Applications {
   }
 
   private payloadRan(): boolean {
-    return this.steps.some(({system}, index) => system?.role === 'payload' && this.apps[index]?.firstExecutedUs != null);
+    return this.steps.some(({system}, index) => system?.role === 'payload' && this.apps[index]?.ran === true);
   }
 
   private serviceFailure(): ServiceFault | null {
@@ -303,7 +309,7 @@ export class Applications {
   private payloadFault(): string | null {
     const payloads = this.steps.flatMap(({system}, index) => (system?.role === 'payload' ? [this.at(index).app] : []));
     const [only, ...others] = payloads;
-    return only === undefined || others.length > 0 || only.starts === 0 || only.firstExecutedUs !== null ? null : only.reason;
+    return only === undefined || others.length > 0 || only.starts === 0 || only.ran ? null : only.reason;
   }
 
   /** Services end after everything else. */
@@ -516,9 +522,9 @@ export class Applications {
 const neverReady = (name: string): string => `it needs ${name}, which was never ready`;
 
 function outcomeOf(app: AppState, whose: 'payload' | 'slot' | 'node' | null): RecordApplication['outcome'] {
-  const {rawStatus, firstExecutedUs, oom, stopped, reason, starts} = app;
+  const {rawStatus, ran, oom, stopped, reason, starts} = app;
   const none = {exitCode: null, signal: null, limit: null, limitScope: null, reason};
-  if (rawStatus === null) return {...none, status: starts === 0 || firstExecutedUs === null ? 'not-started' : 'lost'};
+  if (rawStatus === null) return {...none, status: starts === 0 || !ran ? 'not-started' : 'lost'};
   const how = {...none, ...describe(rawStatus)};
   if (oom !== null)
     return {

@@ -5,7 +5,7 @@ import {NETWORK_STEP, type EndedObservation} from './observation.js';
 import {whyNotInBox} from '../plan/covered.js';
 import {stepOf} from '../plan/step.js';
 import type {Ending as Quit} from '../schema/generated/protocol.js';
-import {endedOutcome, notRunOutcome, type Kill, type MemoryFigures, type Outcome} from '../record/outcome.js';
+import {endedOutcome, isUnexecuted, notRunOutcome, type Kill, type MemoryFigures, type Outcome} from '../record/outcome.js';
 import {SIGKILL} from '../record/wait-status.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 
@@ -116,7 +116,7 @@ const named = <T extends {evidence: string} | null>(what: T, applications: reado
 
 /** How the wrapper ends. */
 export function quitOf({init, executedUs}: EndedObservation, outcome: Outcome): Quit {
-  if (outcome.code === 'SERVICES_FAILED') return ['code', outcome.exitCode ?? EXIT.failure];
+  if (isUnexecuted(outcome)) return ['code', outcome.exitCode ?? EXIT.failure];
   if (init !== null && executedUs !== null) return ['status', init.rawStatus];
   // the payload ran, and how it ended is not known: it was killed with its init
   if (executedUs !== null) return ['signal', SIGKILL];

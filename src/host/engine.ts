@@ -1,6 +1,7 @@
 /** Engines: which programs are here, and what they can do. Found in fixed places, never by the PATH, which is the job's. */
 
-import type {Engine, EngineFacts, EnginePart} from '@tare/contract';
+import type {Engine, EngineFacts, EnginePart, EngineProgram} from '@tare/contract';
+import {isOlder} from '../version.js';
 import {cached, type Cached} from './cache.js';
 import type {Caller} from './identity.js';
 import {mountOf, type Mount} from './mountinfo.js';
@@ -45,11 +46,26 @@ export function readEngine(engine: Sought, inputs: EngineInputs): EngineFacts {
     }
     const parts = program.parts === undefined ? NO_PARTS : readParts(program.parts, inputs.tree);
     const how = [`${path} ${program.version.argument}`, note, ...parts.words, ...skipped].filter((part) => part !== null).join('; ');
-    const common = {name, version, setuid, abilities: program.abilities(version, setuid), ...parts.facts};
+    const common = {name, version, setuid, abilities: abilitiesOf(program, version, setuid), ...parts.facts};
     return parts.missing === null ? {...common, path, how} : {...common, path: null, how: parts.missing};
   }
   const how = skipped.join('; ') || `not in ${program.places.join(', ')}`;
   return {name, path: null, version: null, setuid: false, abilities: [], how};
+}
+
+/** What a version of a program can do (`EngineProgram.abilities`). @param setuid it is used as setuid root */
+export const abilitiesOf = ({abilities}: Pick<EngineProgram, 'abilities'>, version: string | null, setuid: boolean): readonly string[] =>
+  Object.entries(abilities)
+    .filter(([, ability]) => !(setuid && ability.setuid === false))
+    .filter(([, {since}]) => since === undefined || (version !== null && !isOlder(version, since)))
+    .map(([name]) => name);
+
+function setuidObstacle({setuid}: EngineProgram, version: string | null): string | null {
+  if (setuid === null) return 'is not made to be setuid root: take the setuid bit away';
+  const {refusedSince} = setuid;
+  return version === null || isOlder(version, refusedSince)
+    ? null
+    : `is setuid root, and refuses to run so since ${refusedSince} (found ${version}): take the setuid bit away`;
 }
 
 interface FoundParts {
@@ -116,7 +132,7 @@ function privilege(
   if (status.noNewPrivileges) return {...plain, note: 'its setuid bit has no effect: no_new_privs'};
   if (mountOf(mounts, path)?.options.includes('nosuid') === true) return {...plain, note: 'its setuid bit has no effect: mounted nosuid'};
   if (uid !== 0) return {...plain, obstacle: `is setuid to uid ${String(uid)}, which ${name} does not know`};
-  const obstacle = program.setuid(version);
+  const obstacle = setuidObstacle(program, version);
   return obstacle === null ? {setuid: true, obstacle, note: 'setuid root'} : {...plain, obstacle};
 }
 

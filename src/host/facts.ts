@@ -152,8 +152,8 @@ export interface NetworkFacts {
 
 /** Everything about a node that a plan depends on. `how` says where a fact comes from; sizes are bytes. */
 export interface Facts {
-  /** The box that the caller is in already, and how that is proved; null when in none. */
-  within: {recordId: string | null; how: string} | null;
+  /** The box that the caller is in already, and how that is proved; null when in none. `offline`: there is no network in it. */
+  within: {recordId: string | null; how: string; offline?: true} | null;
   kernel: {release: string; version: [major: number, minor: number]; how: string};
   node: {hostname: string; bootId: string | null; how: string};
   /** The account that runs the wrapper. */

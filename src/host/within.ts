@@ -29,12 +29,26 @@ export function readWithin(
   hierarchies: readonly Hierarchy[],
   shim: Shim | undefined,
 ): Facts['within'] {
+  const offline = isOffline(tree) ? {offline: true as const} : {};
   if (mounts.findLast(({point}) => point === ABOUT)?.options.includes('ro') === true)
-    return {recordId: recordIn(tree.text(`${ABOUT}/box.json`)), how: `${ABOUT} is mounted read-only`};
+    return {recordId: recordIn(tree.text(`${ABOUT}/box.json`)), how: `${ABOUT} is mounted read-only`, ...offline};
   const group = hierarchies.map(({path}) => path[0] ?? '').find((directory) => PAYLOAD_GROUP.test(directory));
-  if (group !== undefined) return {recordId: null, how: `the own group is ${group}`};
+  if (group !== undefined) return {recordId: null, how: `the own group is ${group}`, ...offline};
   const ancestor = shim === undefined ? null : shimAbove(tree, shim);
-  return ancestor === null ? null : {recordId: null, how: `process ${String(ancestor)} above is a shim`};
+  return ancestor === null ? null : {recordId: null, how: `process ${String(ancestor)} above is a shim`, ...offline};
+}
+
+/**
+ * Devices that lead nowhere in a network namespace that nobody has configured: the loopback's, and those that modules of tunnels make in each
+ * namespace (fb_tunnels_only_for_init_net in the kernel's Documentation/admin-guide/sysctl/net.rst).
+ */
+const LOOPBACK = 'lo';
+const FALLBACK_TUNNELS = ['tunl0', 'gre0', 'gretap0', 'erspan0', 'sit0', 'ip6tnl0', 'ip6gre0', 'ip_vti0', 'ip6_vti0'];
+
+/** Whether the own network namespace has nothing but these (/proc/net/dev, proc_net(5)); false where that cannot be read. */
+function isOffline(tree: Tree): boolean {
+  const devices = (tree.text('/proc/self/net/dev') ?? '').split('\n').flatMap((line) => /^\s*(\S+):/.exec(line)?.[1] ?? []);
+  return devices.includes(LOOPBACK) && devices.every((name) => name === LOOPBACK || FALLBACK_TUNNELS.includes(name));
 }
 
 const recordIn = (text: string | null): string | null =>

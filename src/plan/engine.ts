@@ -2,6 +2,7 @@
 
 import type {Engine, EngineFacts, EngineOp, Reason} from '@tare/contract';
 import {TareError} from '../errors.js';
+import {isOlder} from '../version.js';
 import type {Ability, Facts} from '../host/facts.js';
 import type {Pattern} from '../job/job.js';
 import type {Policy} from '../policy/policy.js';
@@ -72,7 +73,7 @@ const forbidden = (only: string, {engines}: Pick<Policy, 'engines'>, names: read
 
 /** Whether an engine runs a pattern, of those that the policy gives it. @param wanted the caller names it */
 export const runsPattern = (engine: Engine, pattern: Pattern, {engines}: Pick<Policy, 'engines'>, wanted = false): boolean =>
-  engine.patterns[pattern] === true && (engines.value !== null || wanted || !engine.onlyListed.includes(pattern));
+  typeof engine.patterns[pattern] !== 'string' && (engines.value !== null || wanted || !engine.onlyListed.includes(pattern));
 
 /** Why an engine can build no such box on this node, whatever the kernel can. */
 function obstacleTo(
@@ -82,18 +83,22 @@ function obstacleTo(
   {pattern, userProgram}: EngineNeeds,
 ): Reason | null {
   const able = engine.patterns[pattern];
-  if (able !== true) return able;
+  if (typeof able === 'string') return able;
   if (!runsPattern(engine, pattern, policy, only !== null)) return `is taken for ${pattern} only where the policy lists it`;
   if (found === undefined) return 'was not looked for';
   if (found.path === null) return `cannot be used (${found.how})`;
+  const {version, kernel: least, network} = able;
+  if (version !== undefined && found.version !== null && isOlder(found.version, version))
+    return `${found.version} is too old, ${version} is the least`;
+  if (least !== undefined && isOlder(kernel.version.join('.'), least.join('.'))) return `needs Linux ${least.join('.')} for a box`;
+  if (network === 'closed' && userProgram) return 'makes a network that no program of the user’s can enter';
   const places = Object.values(cgroup.controllers).map(({mount, parent}) => (parent === null ? null : parent.slice(mount.length)));
   const groups = [...new Set(places.filter((place) => place !== null))];
-  return engine.obstacle({engine: found, pattern, uid: caller.uid, kernel: kernel.version, userProgram, groups});
+  return engine.obstacle?.({engine: found, pattern, uid: caller.uid, groups}) ?? null;
 }
 
-/** Whether the engine makes a user namespace for the account: a setuid one needs none. */
-const makesUser = ({userNamespace}: Engine, found: EngineFacts | undefined, uid: number): boolean =>
-  found?.setuid !== true && (userNamespace === 'all' || (userNamespace === 'accounts' && uid !== 0));
+/** Whether the engine makes a user namespace: a setuid one needs none. */
+const makesUser = ({userNamespace}: Engine, found: EngineFacts | undefined): boolean => userNamespace && found?.setuid !== true;
 
 /** A small machine has control groups of its own. */
 function lackingNamespace(
@@ -103,7 +108,7 @@ function lackingNamespace(
   found: EngineFacts | undefined,
 ): string | null {
   const system = pattern === 'vm-lite';
-  const user = engine === undefined || makesUser(engine, found, facts.caller.uid) ? (['user'] as const) : [];
+  const user = engine === undefined || makesUser(engine, found) ? (['user'] as const) : [];
   const kinds: (keyof Facts['namespaces'])[] = system
     ? [...user, 'pid', 'mount', 'ipc', 'uts', 'cgroup']
     : ['pid', 'mount', 'ipc', 'uts', ...user];
@@ -117,9 +122,9 @@ function lackingNamespace(
 }
 
 /** What the node keeps from this engine, and not from all: user namespaces are for the programs alone that a profile of AppArmor names. */
-function kept({namespaces: {user}, views, scratch, caller: {uid}}: Facts, engine: Engine, found: EngineFacts | undefined): string | null {
+function kept({namespaces: {user}, views, scratch}: Facts, engine: Engine, found: EngineFacts | undefined): string | null {
   const {name, prepared} = engine;
-  if (user.only === undefined || !makesUser(engine, found, uid)) return null;
+  if (user.only === undefined || !makesUser(engine, found)) return null;
   if (!user.only.includes(name)) return `no user namespace (${user.how})`;
   const isUser = views?.user ?? scratch.containers.user;
   if (!prepared || !isUser || mayMakeUser(user)) return null;
@@ -151,8 +156,9 @@ export function planRefusal(engine: Engine, plan: Pick<Plan, 'steps' | 'landlock
   return engine.refuses?.(plan) ?? null;
 }
 
-/** Whether the engine needs the box's files prepared (`Engine.prepared`); a small machine's view is prepared in any case. */
-export const isPrepared = ({engine}: Pick<Inputs, 'engine'>): boolean => engine?.engine.prepared === true;
+/** Whether the engine needs the files of a box prepared (`Engine.prepared`). Those of a small machine are prepared in any case, for each engine. */
+export const isPrepared = ({engine}: Pick<Inputs, 'engine'>, system: object | null): boolean =>
+  engine?.engine.prepared === true && system === null;
 
 /** The folder, in the box's own, by which init connects where a daemon starts it (native/README.md, Tools). */
 export const BRIDGE = 'bridge';
@@ -187,5 +193,4 @@ export function coverOf(engine: Pick<Engine, 'covers'>, {unifiedAt}: Pick<Facts,
 export const isSetuid = ({engine}: Pick<Inputs, 'engine'>): boolean => engine?.facts.setuid === true;
 
 /** Whether the engine of a plan in the making makes a user namespace; without an engine there is none that does not. */
-export const hasUserNamespace = ({engine, facts}: Pick<Inputs, 'engine' | 'facts'>): boolean =>
-  engine == null || makesUser(engine.engine, engine.facts, facts.caller.uid);
+export const hasUserNamespace = ({engine}: Pick<Inputs, 'engine'>): boolean => engine == null || makesUser(engine.engine, engine.facts);

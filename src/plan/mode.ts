@@ -34,8 +34,12 @@ export function chooseMode(
   if (observed !== null && system) throw cannotObserve(observed, pattern);
   if (observed !== null) return {value: 'observe', because: observed + unused(call)};
   const needs = system ? `${pattern.because}: vm-lite` : identity ? 'an identity of its own' : needsBox(call, network, view);
-  if (facts.within !== null && view.value === 'node' && !identity && call.engine === undefined)
-    return {value: 'limits-only', because: `in a box already, which isolates (${facts.within.how}): this one only subdivides`};
+  // what the box around has no more of need not be taken away
+  const isKept = network === 'host' || facts.within?.offline === true;
+  if (facts.within !== null && view.value === 'node' && !identity && isKept && call.engine === undefined) {
+    const because = `in a box already, which isolates (${facts.within.how}): this one only subdivides`;
+    return {value: 'limits-only', because: because + (network === 'none' ? ', and there is no network in it' : '')};
+  }
   const {unboxed} = call;
   if (unboxed !== null && needs === null && (unboxed.always || policy.box.value === 'optional'))
     return {value: 'limits-only', because: unboxed.because};
@@ -47,14 +51,19 @@ export function chooseMode(
     throw new TareError('BOX_UNAVAILABLE', {
       message: `the box cannot be built: ${lacking ?? ''}`,
       where: policy.box.value === 'required' ? policy.box.provenance.at : `${needs ?? ''}, which only a box can keep`,
-      remedy:
-        facts.within !== null && call.engine !== undefined
-          ? 'leave --engine out: the box around it isolates'
-          : '`tare doctor` tells how to mend it',
+      remedy: remedyOf(facts.within, call, needs),
     });
   }
   return {value: 'limits-only', because: `${lacking ?? ''}; the policy lets the payload run unboxed (${policy.box.provenance.at})`};
 }
+
+function remedyOf(within: Inputs['facts']['within'], {engine}: Call, needs: string | null): string {
+  if (within !== null && engine !== undefined) return 'leave --engine out: the box around it isolates';
+  if (within !== null && needs === NO_NETWORK) return 'have the box around it made with network none, or ask for no network none in it';
+  return '`tare doctor` tells how to mend it';
+}
+
+const NO_NETWORK = 'network none';
 
 /** What a caller is told whose engine builds nothing. */
 const unused = ({engine}: Pick<Call, 'engine'>): string => (engine === undefined ? '' : `; --engine ${engine} builds nothing here`);
@@ -70,7 +79,7 @@ const cannotObserve = (observed: string, {because}: PatternChoice): TareError =>
 /** What cannot be had without a box. */
 function needsBox({engine}: Call, network: 'host' | 'none', {value, because}: ViewChoice): string | null {
   if (engine !== undefined) return `--engine ${engine}`;
-  if (network === 'none') return 'network none';
+  if (network === 'none') return NO_NETWORK;
   return value === 'node' ? null : `${because}: the file system ${value}`;
 }
 

@@ -78,7 +78,7 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, parts: MountPa
   const ofEngine = [...baseSteps(layout), ...privateSteps(layout), ...sharedSteps(layout)];
   const boxed = system === null && choice.image === null ? throughClosed(ofEngine, closedHere(inputs)) : ofEngine;
   const closed = boxed.filter((step) => step.op === 'mount.closed');
-  const hasNode = isPrepared(inputs) && system === null && boxed.some((step) => step.op === 'mount.bind' && step.source === NODE);
+  const hasNode = isPrepared(inputs, system) && boxed.some((step) => step.op === 'mount.bind' && step.source === NODE);
   const node = hasNode ? nodeFiles(inputs, parts.cvmfs.binds.length === 0 ? parts.cvmfs.root : null) : [];
   const steps = [...planPreparation(inputs, view, container, system, closed, node), ...boxed];
   const layers = view === null ? [] : [`${place}/layers`];
@@ -148,7 +148,7 @@ function viewOf({job, facts}: Inputs, {system, cvmfs}: MountParts, viewed: Viewe
 
 /** What the box has at `/`, the kernel's file systems on it, and its devices. */
 function baseSteps({inputs, limits, parts: {system, features}, view}: Layout): Step[] {
-  const forEngine = isPrepared(inputs) && system === null;
+  const forEngine = isPrepared(inputs, system);
   const base = view?.base ?? [bind('/', '/', ['ro'], 'the node’s file system, read-only')];
   return [
     ...base.map((step): Step => (forEngine && step.op === 'mount.bind' && step.source === '/' ? {...step, source: NODE} : step)),

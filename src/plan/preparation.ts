@@ -39,7 +39,7 @@ export function planPreparation(
 ): Step[] {
   const {facts, call} = inputs;
   const user = facts.views?.user ?? facts.scratch.containers.user;
-  const forEngine = isPrepared(inputs) && system === null;
+  const forEngine = isPrepared(inputs, system);
   if (view === null && container === null && closed.length === 0 && !forEngine) return [];
   const {uid, gid} = call.identity.value;
   const ids = facts.system?.subordinate;

@@ -48,7 +48,7 @@ export function soughtEngines(
     name === only || [policy, ...policy.rules.map(({set}) => set)].some(({engines: list}) => list?.value?.includes(name));
   const others = (engine: Engine): boolean =>
     (['ulimit++', 'quotas++'] as const).some(
-      (pattern) => engine.patterns[pattern] === true && (isListed(engine) || !engine.onlyListed.includes(pattern)),
+      (pattern) => typeof engine.patterns[pattern] !== 'string' && (isListed(engine) || !engine.onlyListed.includes(pattern)),
     );
   return [...new Set(named)]
     .flatMap((name) => engines.find((engine) => engine.name === name) ?? [])

@@ -196,6 +196,9 @@ export const checkpointOutcome = (ended: Pick<Outcome, 'exitCode' | 'signal'> & 
   reason: `it ended with a checkpoint, and ${because}`,
 });
 
+/** Whether an outcome says that the payload was not executed, whatever else of its box was, as services of a small machine. */
+export const isUnexecuted = ({code}: Pick<Outcome, 'code'>): boolean => code === 'SERVICES_FAILED' || code === 'PAYLOAD_NOT_EXECUTABLE';
+
 /** The payload did not run. */
 export function notRunOutcome(kind: 'refused' | 'wrapper-failure' | 'failed', code: ErrorCode, reason: string, exitCode: number): Outcome {
   return {...NOTHING, status: kind, exitCode: kind === 'failed' ? exitCode : null, reason, code};

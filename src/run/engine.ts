@@ -13,7 +13,7 @@ import {ACCOUNTS} from '../plan/system-mounts.js';
 import type {Prepared} from '../prepare/planned.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {Facts} from '../host/facts.js';
-import {mountOf, parseMountinfo} from '../host/mountinfo.js';
+import {mountOf, parseMountinfo, type Mount} from '../host/mountinfo.js';
 import {runAbandonable} from '../host/abandon.js';
 import {provideAccounts} from './accounts.js';
 
@@ -70,14 +70,15 @@ function writeLaunch({files, links = []}: EngineLaunch, boxDirectory: string, mo
   for (const {folder, name, to} of links) symlinkSync(to, `${boxDirectory}/${folder}/${name}`);
 }
 
-/** The node as a daemon sees it, which has the mounts that this process has. */
+/** The node as a daemon sees it, which has the mounts that this process has. What only some engines ask for is read when they do. */
 function hostOf({node: {hostname}, root: {directories, links}}: Facts): EngineHost {
-  const text = ifPossible(() => readFileSync('/proc/self/mountinfo', 'utf8')) ?? '';
-  const mounts = parseMountinfo(text);
-  const top = {directories, links};
-  const names = ['/etc/hosts', '/etc/hostname', '/etc/resolv.conf'].filter((path) => existsSync(path));
-  // in a group of peers, or behind one (proc_pid_mountinfo(5))
-  return {hostname, top, names, follows: (path) => mountOf(mounts, path)?.tags.some((tag) => /^(shared|master):/.test(tag)) === true};
+  let mounts: readonly Mount[] | null = null;
+  const follows = (path: string): boolean => {
+    mounts ??= parseMountinfo(ifPossible(() => readFileSync('/proc/self/mountinfo', 'utf8')) ?? '');
+    // in a group of peers, or behind one (proc_pid_mountinfo(5))
+    return mountOf(mounts, path)?.tags.some((tag) => /^(shared|master):/.test(tag)) === true;
+  };
+  return {hostname, top: {directories, links}, hasNames: existsSync, follows};
 }
 
 type There = 'directory' | 'file';

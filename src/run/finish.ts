@@ -16,6 +16,7 @@ import {epochUs, monotonicUs} from '../process/clock.js';
 import type {Log} from '../process/log.js';
 import {pauseAt} from '../process/pause.js';
 import {removeUnfinished} from '../record/durable.js';
+import {isUnexecuted} from '../record/outcome.js';
 import {findFinal} from '../record/journal.js';
 import type {UsageRecord} from '../record/record.js';
 import {pathOf} from '../record/spool.js';
@@ -50,8 +51,8 @@ export async function finish(state: BoxState, observed: EndedObservation, files:
     flags: log.trouble() === null ? [] : [UNLOGGED],
   });
   if (observed.supervisorsLost > 0) for (const spool of plan.directories.spools) removeUnfinished(pathOf(spool, started.recordId));
-  const isUnserved = observed.executedUs === null || outcome.code === 'SERVICES_FAILED';
-  const messages = isUnserved && outcome.reason !== null ? [outcome.reason] : [];
+  const isUnrun = observed.executedUs === null || isUnexecuted(outcome);
+  const messages = isUnrun && outcome.reason !== null ? [outcome.reason] : [];
   const stored = store({places: plan.directories, id, copy: state.recordCopy, files, messages, log}, record);
   if (stored.path !== null) keep(state, {type: 'recorded'}, log);
   for (const trouble of keepOfBox(state, stored.record)) log.warn('output is not kept', {trouble});

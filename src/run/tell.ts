@@ -5,6 +5,7 @@ import {adapterOf} from '../batch/detect.js';
 import {effects} from '../batch/effects.js';
 import type {JobFiles} from '../files/job-files.js';
 import type {Log} from '../process/log.js';
+import {isUnexecuted} from '../record/outcome.js';
 import type {UsageRecord} from '../record/record.js';
 import type {Seen} from '../supervise/instruments.js';
 import type {Ending as Quit} from '../schema/generated/protocol.js';
@@ -65,8 +66,8 @@ export async function progressTeller(
 
 /** The box was not built, or the payload could not be executed. A limit that is too small to execute anything is an outcome. */
 export function failureOf({outcome, time}: UsageRecord, quit: Quit): Omit<Failure, 'record'> | null {
-  const unserved = outcome.code === 'SERVICES_FAILED'; // services ran, the payload did not
-  if ((time.startEpochUs !== null && !unserved) || outcome.status === 'limit') return null;
-  const fault = outcome.code === 'PAYLOAD_NOT_EXECUTABLE' || unserved ? 'job' : 'node';
+  const wasExecuted = time.startEpochUs !== null && !isUnexecuted(outcome); // services may have run before
+  if (wasExecuted || outcome.status === 'limit') return null;
+  const fault = isUnexecuted(outcome) ? 'job' : 'node';
   return {fault, code: outcome.code ?? 'INTERNAL', message: outcome.reason ?? '', exit: quit[0] === 'code' ? quit[1] : 0};
 }

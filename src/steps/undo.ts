@@ -1,6 +1,7 @@
 /** What takes a box away again, from its plan: computed, and on disk, before anything is made. Pure. */
 
-import {inBox, stepOf} from '../plan/step.js';
+import {BRIDGE} from '../plan/engine.js';
+import {inBox, stepOf, stepsOf} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {Ground, Undo} from './def.js';
 import {defOf} from './table.js';
@@ -23,6 +24,8 @@ export function undoOf(plan: Plan, id: string, boxDirectory: string): Undo[] {
   const steps = plan.steps.flatMap((step) => defOf(step).undo?.(step, ground) ?? []);
   const {path, keeps} = plan.engine;
   const kept: Undo[] = keeps === undefined || path === null ? [] : [{op: 'container.remove', client: path, name: `tare-${id}`}];
+  const isBridged = stepsOf(plan, 'directory.create').some((step) => step.path === `{box}/${BRIDGE}`);
+  const waited: Undo[] = isBridged ? [{op: 'client.wait', path: boxDirectory}] : [];
   // root never walks a tree that the payload's user can change under its feet
-  return [{op: ground.owner === undefined ? 'own.remove' : 'directory.remove', path: boxDirectory}, ...kept, ...steps];
+  return [{op: ground.owner === undefined ? 'own.remove' : 'directory.remove', path: boxDirectory}, ...waited, ...kept, ...steps];
 }

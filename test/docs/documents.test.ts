@@ -36,11 +36,11 @@ function markdownBelow(folder: string): string[] {
     .sort();
 }
 
-/** A node as the documents take for granted: the package, an account, and a program of that account's own. */
-async function nodeFor(name: string): Promise<PrivateNode> {
-  const node = await PrivateNode.start();
+/** A new node with what `prepare` does there. */
+async function nodeWith(base: PrivateNode | null, prepare: (node: PrivateNode) => Promise<void>): Promise<PrivateNode> {
+  const node = await PrivateNode.start(base);
   try {
-    await prepare(node, name);
+    await prepare(node);
     return node;
   } catch (error) {
     await node.stop();
@@ -48,24 +48,33 @@ async function nodeFor(name: string): Promise<PrivateNode> {
   }
 }
 
-async function prepare(node: PrivateNode, name: string): Promise<void> {
-  const root = async (script: string): Promise<void> => {
-    const {status, text} = await node.sh(script);
-    if (status !== 0) throw new Error(`${script}: ${text}`);
-  };
-  await node.addAccount(ACCOUNT, 1000);
-  const deb = node.bring(join(checkout, `dist/tare_${TARE_VERSION}_amd64.deb`));
-  await root(`cp ${deb} /root/ && dpkg --install ${deb}`);
-  await root(`install -o ${ACCOUNT} ${payload('mcsim')} /home/${ACCOUNT}/simulate`);
-  if (name === 'README.md') {
+async function asRoot(node: PrivateNode, script: string): Promise<void> {
+  const {status, text} = await node.sh(script);
+  if (status !== 0) throw new Error(`${script}: ${text}`);
+}
+
+/** What the documents take for granted: the package, an account, and a program of that account's own. Nodes of documents begin with it. */
+async function makeBase(): Promise<PrivateNode> {
+  const base = await nodeWith(null, async (node) => {
+    await node.addAccount(ACCOUNT, 1000);
+    const deb = node.bring(join(checkout, `dist/tare_${TARE_VERSION}_amd64.deb`));
+    await asRoot(node, `cp ${deb} /root/ && dpkg --install ${deb}`);
+    await asRoot(node, `install -o ${ACCOUNT} ${payload('mcsim')} /home/${ACCOUNT}/simulate`);
+  });
+  await base.keep();
+  return base;
+}
+
+const nodeFor = (base: PrivateNode, name: string): Promise<PrivateNode> =>
+  nodeWith(base, async (node) => {
+    if (name !== 'README.md') return;
     // its reader is in a checkout
     const parts = ['bin', 'build', 'native', 'configs', 'dist', 'node_modules', 'package.json', 'oclif.manifest.json'];
     const here = `/home/${ACCOUNT}/tare`;
-    await root(`install -d -o ${ACCOUNT} ${here}; for name in ${parts.join(' ')}; do ln -s "${installed()}/$name" ${here}/; done`);
-    await root(`mv /home/${ACCOUNT}/simulate ${here}/`);
+    await asRoot(node, `install -d -o ${ACCOUNT} ${here}; for name in ${parts.join(' ')}; do ln -s "${installed()}/$name" ${here}/; done`);
+    await asRoot(node, `mv /home/${ACCOUNT}/simulate ${here}/`);
     await node.sh(`cd ${here}`, {account: ACCOUNT});
-  }
-}
+  });
 
 /** As its reader would write it to a file: with a first line that says what it is, where it is a part of a document. */
 async function checkYaml(node: PrivateNode, {text, part, file}: Block): Promise<void> {
@@ -90,17 +99,22 @@ describe('documents', () => {
     expect(skipped.length).to.be.at.most(blocks.length * MOST_SKIPPED);
   });
 
-  before(function () {
+  let base: PrivateNode | null = null;
+  before(async function () {
     this.timeout(120_000);
     need(this, isRoot, 'only root can make a node of the test’s own');
     need(this, program('dpkg') !== null, 'dpkg is not installed');
     const versions = execFileSync('dpkg-query', ['--show', 'bubblewrap', 'libc6', 'jq'], {encoding: 'utf8'});
     console.log(`packages of the node: ${versions.trim().replaceAll('\t', ' ').replaceAll('\n', ', ')}`);
+    base = await makeBase();
   });
 
   /** Of documents of which nothing is typed: parts of jobs and policies, which change no node. */
   let shared: PrivateNode | null = null;
-  after(() => shared?.stop());
+  after(async () => {
+    await shared?.stop();
+    await base?.stop();
+  });
 
   for (const {name, blocks} of all.filter((each) => each.blocks.some(isTried))) {
     describe(name, function () {
@@ -109,9 +123,9 @@ describe('documents', () => {
       let stop = (): Promise<void> => Promise.resolve();
       before(async () => {
         if (blocks.some(isTyped)) {
-          node = await nodeFor(name);
+          node = await nodeFor(base!, name);
           stop = () => node.stop();
-        } else node = shared ??= await nodeFor(name);
+        } else node = shared ??= await nodeFor(base!, name);
       });
       after(() => stop());
 

@@ -11,12 +11,12 @@ import type {Engine, EnginePattern} from '@tare/contract';
 import {ENGINES} from '../../src/plugins.js';
 import {sweep} from '../support/crash.js';
 import {describeSite} from '../support/describe-site.js';
-import {withDaemon} from '../support/dockerd.js';
 import {BUSYBOX} from '../support/machine.js';
 import {LONG, need, needKernel} from '../support/need.js';
 import {patience} from '../support/pace.js';
 import {processes, program, ROLES, send, until, type Role, type Site} from '../support/tare.js';
 import {withVirtual} from '../support/virtual.js';
+import {withDaemon} from '../support/with-daemon.js';
 import {Bench} from './bench.js';
 import {NotClaimed, NotTried, perform, type Check} from './check.js';
 import {ALL} from './checks/index.js';
@@ -103,7 +103,7 @@ export function conform(pattern: EnginePattern): void {
   const checks = checksOf(pattern);
   const written = readResults(ROOT, pattern);
   const found: Results = {};
-  for (const engine of ENGINES.filter(({patterns}) => patterns[pattern] === true))
+  for (const engine of ENGINES.filter(({patterns}) => typeof patterns[pattern] !== 'string'))
     describeSite(`${engine.name}, ${pattern}, %s`, {mayLeave: true}, (site, role) => {
       const old = written[engine.name]?.[ROLE_NAMES[role]];
       const note: Trial['note'] = (check, verdict, version = null) => {

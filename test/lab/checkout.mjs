@@ -8,15 +8,16 @@ import {removeFolder, run, temporaryFolder} from './tools.mjs';
 /** Where node_modules runs TypeScript as it is read (tsx), a machine under emulation takes ten seconds to begin: it is done here instead. */
 const TRANSLATED = ['src', 'plugins', 'test'];
 
+/** So often the disk is begun. */
+const ATTEMPTS = 3;
+
 /** Makes the disk and the translation; several machines can use them at once. `remove()` when they have ended. */
 export async function takeCheckout() {
   const folder = temporaryFolder('checkout');
   const disk = path.join(folder, 'disk');
   const over = path.join(folder, 'over');
   try {
-    run('truncate', ['-s', String(CHECKOUT_BYTES), disk]);
-    const features = ['-O', '^has_journal', '-E', 'lazy_itable_init=1,nodiscard'];
-    run('mkfs.ext4', ['-q', '-F', '-m', '0', ...features, '-d', root, disk]);
+    fill(disk);
     mkdirSync(over);
     await translate(over);
     supervisor(over);
@@ -25,6 +26,20 @@ export async function takeCheckout() {
     throw error;
   }
   return {disk, over, remove: () => removeFolder(folder)};
+}
+
+/** Other suites may build meanwhile: of a file that goes while it is read, all is begun again. */
+function fill(disk) {
+  const features = ['-O', '^has_journal', '-E', 'lazy_itable_init=1,nodiscard'];
+  for (let attempt = 1; ; attempt++) {
+    run('truncate', ['-s', '0', disk]);
+    run('truncate', ['-s', String(CHECKOUT_BYTES), disk]);
+    try {
+      return run('mkfs.ext4', ['-q', '-F', '-m', '0', ...features, '-d', root, disk]);
+    } catch (error) {
+      if (attempt === ATTEMPTS) throw error;
+    }
+  }
 }
 
 async function translate(over) {

@@ -1,7 +1,8 @@
-// npm run test:lab [-- --all | -- --way NAME … | -- --again]: the tests of matrix.mjs, each in its ways, several machines at a time.
+// npm run test:lab [-- --all | -- --way NAME … | -- --again | -- --beside]: the tests of matrix.mjs, each in its ways, several machines at a time.
 // --again: files with failures once more, one machine at a time; what passes then is unsteady, and has not failed.
-import {readdirSync} from 'node:fs';
-import {availableParallelism} from 'node:os';
+// --beside: one machine at a time, which takes what other tests leave of the CPUs.
+import {readdirSync, writeFileSync} from 'node:fs';
+import {availableParallelism, setPriority} from 'node:os';
 import {parseArgs} from 'node:util';
 import path from 'node:path';
 import {PassThrough} from 'node:stream';
@@ -19,6 +20,19 @@ const SECONDS = {all: 3600, usual: 900};
 const BIN = `${PLACE}/dist/tare/bin`;
 /** How much slower than a machine without emulation the tests' own deadlines take it to be (test/support/pace.ts). */
 const SLOWNESS = 10;
+
+/** Of machines that run beside other tests: these come first, and a machine still has a quarter of a CPU that both want. */
+const NICE = 5;
+
+/** Both ways in which Linux shares CPUs out: between processes, and between sessions where there are groups of these (sched(7), autogroup). */
+function giveWay() {
+  setPriority(NICE);
+  try {
+    writeFileSync('/proc/self/autogroup', String(NICE));
+  } catch {
+    // the kernel has no such groups
+  }
+}
 
 /** Tests that are in no row, rows without a test, and ways that there are not. */
 function complaints(files, table) {
@@ -98,7 +112,7 @@ async function again({name, counts, troubled, again: files}, how) {
 
 await main(async () => {
   const flag = {type: 'boolean', default: false};
-  const {values} = parseArgs({options: {all: flag, again: flag, way: {type: 'string', multiple: true, default: []}}});
+  const {values} = parseArgs({options: {all: flag, again: flag, beside: flag, way: {type: 'string', multiple: true, default: []}}});
   const {all, way: chosen} = values;
   const absent = missing(LAB);
   if (process.getuid() !== 0) absent.push('root, to build the machine’s image');
@@ -127,11 +141,13 @@ await main(async () => {
     .filter(({files}) => files.length > 0);
   const alone = jobs.length === 1;
   const results = [];
+  if (values.beside) giveWay();
+  const atOnce = values.beside ? 1 : availableParallelism();
   const checkout = await takeCheckout();
   const how = {checkout, all, alone};
   try {
     await Promise.all(
-      Array.from({length: availableParallelism()}, async () => {
+      Array.from({length: atOnce}, async () => {
         for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) results.push(await runWay(job.way, job.files, how));
       }),
     );

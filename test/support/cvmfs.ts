@@ -45,11 +45,13 @@ export function carriesUnmounts(): boolean {
 /** A directory of repositories, outside of what is private in a box. */
 export class Repositories {
   readonly root: string;
-  private readonly place = mkdtempSync('/srv/tare-cvmfs-');
+  private readonly place: string;
   private readonly servers = new Map<string, ChildProcess>();
   private automounter: ChildProcess | null = null;
 
-  constructor() {
+  /** @param parent where what serves boxes sees later mounts; absent: where all is the node's */
+  constructor(parent = '/srv') {
+    this.place = mkdtempSync(join(parent, 'tare-cvmfs-'));
     chmodSync(this.place, 0o755);
     this.root = join(this.place, 'cvmfs');
     mkdirSync(this.root);

@@ -1,6 +1,7 @@
 /** What an engine is told of a plan, without a node. */
 
 import type {EngineFacts, EngineHost, EngineLaunch} from '@tare/contract';
+import {abilitiesOf} from '../../src/host/engine.js';
 import {taskOf, translate, type TaskContext} from '../../src/engine/task.js';
 import type {Plan} from '../../src/schema/generated/plan-1.js';
 import {ENGINES} from '../../src/plugins.js';
@@ -12,7 +13,7 @@ export const HOST: EngineHost = {
     directories: ['/dev', '/etc', '/home', '/proc', '/run', '/srv', '/sys', '/tmp', '/usr', '/var'],
     links: {'/bin': 'usr/bin', '/lib': '/usr/lib', '/vmlinuz': 'boot/vmlinuz-6.1'},
   },
-  names: ['/etc/hosts', '/etc/resolv.conf'],
+  hasNames: (path) => path !== '/etc/hostname',
   follows: (path) => path === '/home',
 };
 
@@ -24,7 +25,7 @@ export function launchOf(
   const {name, path, version} = plan.engine;
   const engine = ENGINES.find((one) => one.name === name);
   if (engine === undefined) throw new Error(`no engine ${name}`);
-  const {abilities = engine.program.abilities(version, false), parts, ...more} = context;
+  const {abilities = abilitiesOf(engine.program, version, false), parts, ...more} = context;
   const facts: EngineFacts = {name, path, version, setuid: false, abilities, ...(parts === undefined ? {} : {parts}), how: 'a test'};
   const node = {exists: () => true, isFile: () => false, node: HOST};
   const call = {id: 'ab', boxDirectory: '/b', caller: {uid: 1001, gid: 100}, architectures: ['SCMP_ARCH_X86_64']};

@@ -29,3 +29,6 @@ export function needKernel(context: Context, present: boolean, reason: string): 
  * Each says beside it what it takes.
  */
 export const LONG = process.env.TARE_LONG === '1';
+
+/** Of inputs that chance makes, other ones each time: a fifth of those of a long run. */
+export const runsOf = (longRun: number): number => (LONG ? longRun : Math.ceil(longRun / 5));

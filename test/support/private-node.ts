@@ -20,22 +20,23 @@ const STICKY = ['/tmp', '/var/tmp'];
 
 const MAKE = `
 set -e
-place=$1; shift
+place=$1 base=$2
 hostname node1.example.org
 ip link set lo up
 for name in ${COPIED.join(' ')}; do
   mkdir -p "$place/up/$name" "$place/work/$name"
-  mount -t overlay -o "lowerdir=/$name,upperdir=$place/up/$name,workdir=$place/work/$name" overlay "/$name"
+  mount -t overlay -o "lowerdir=\${base:+$base/up/$name:}/$name,upperdir=$place/up/$name,workdir=$place/work/$name" overlay "/$name"
 done
 for path in ${EMPTY.join(' ')}; do
   real="$place/disk/$(echo "$path" | tr / _)"
   mkdir -p "$real" "$path"
+  [ -z "$base" ] || cp -a --reflink=auto "$base/disk/$(basename "$real")/." "$real/"
   mount --bind "$real" "$path"
 done
 chmod 1777 ${STICKY.join(' ')}
 chmod 700 /root
 # accounts of people, and of other tests
-for file in passwd group; do
+[ -n "$base" ] || for file in passwd group; do
   awk -F: '$3 < 1000 || $3 > 60000' "/etc/$file" >"$place/$file" && cat "$place/$file" >"/etc/$file"
 done
 echo '127.0.0.1 localhost node1.example.org node1' >/etc/hosts
@@ -58,21 +59,24 @@ export class PrivateNode {
   private first = 0;
   private readonly shells = new Map<string, Shell>();
 
-  private constructor() {
+  private constructor(base: string) {
     chmodSync(this.directory, 0o755);
     // The shell outside stays, to clean up when the tests are killed.
     const outer = `
-      unshare --net --uts --ipc --mount --propagation=private --pid --fork --kill-child=KILL --mount-proc bash -c '${MAKE.replaceAll("'", `'\\''`)}' bash "$1" &
+      unshare --net --uts --ipc --mount --propagation=private --pid --fork --kill-child=KILL --mount-proc bash -c '${MAKE.replaceAll("'", `'\\''`)}' bash "$1" "$2" &
+      trap 'exec 2>/dev/null; kill -KILL $!' USR1
       trap 'exec 2>/dev/null; kill -KILL $!; wait $!; rm -rf "$1"' TERM
-      wait $! || wait $!`;
-    this.holder = spawn('setpriv', ['--pdeathsig=TERM', 'sh', '-c', outer, 'sh', this.directory], {
+      wait $! || wait $!
+      [ ! -e "$1/kept" ] || { sleep infinity & wait $!; }`;
+    this.holder = spawn('setpriv', ['--pdeathsig=TERM', 'sh', '-c', outer, 'sh', this.directory, base], {
       stdio: ['ignore', 'ignore', 'inherit'],
       detached: true,
     });
   }
 
-  static async start(): Promise<PrivateNode> {
-    const node = new PrivateNode();
+  /** @param base a node that has ended with `keep`: the new one begins with all that was changed there. Without: as the machine is */
+  static async start(base: PrivateNode | null = null): Promise<PrivateNode> {
+    const node = new PrivateNode(base?.directory ?? '');
     try {
       await until('the node', () => existsSync(join(node.directory, 'up/ready')), 20);
       const unshare = processes().find(({parent, comm}) => parent === node.holder.pid && comm === 'unshare');
@@ -136,6 +140,14 @@ export class PrivateNode {
     const identity = account === 'root' ? [] : ['setpriv', `--reuid=${account}`, `--regid=${account}`, '--init-groups', '--'];
     const PATH = `PATH=${account === 'root' ? '/usr/local/sbin:/usr/sbin:/sbin:' : ''}/usr/local/bin:/usr/bin:/bin`;
     return [...this.entering, '--', ...identity, 'env', '--ignore-environment', ...environment, PATH, 'TERM=dumb', 'bash', '--norc'];
+  }
+
+  /** Ends all that runs there. What was changed stays until `stop`, for nodes that begin with it. */
+  async keep(): Promise<void> {
+    for (const shell of this.shells.values()) shell.kill();
+    writeFileSync(join(this.directory, 'kept'), '');
+    this.holder.kill('SIGUSR1');
+    await until('the end of the node', () => !existsSync(`/proc/${String(this.first)}`));
   }
 
   async stop(): Promise<void> {

@@ -336,10 +336,13 @@ function processesOf(directory: string, boxes: readonly string[]): string[] {
     .filter(
       ({pid, argv, comm}) =>
         argv.some((argument) => argument.includes(directory) || names.has(argument)) ||
-        (comm === 'tare-init' && boundInto(pid).some((root) => root.includes(basename(directory)))),
+        (comm === 'tare-init' && isIn(directory, pid)),
     )
     .map(({pid, argv}) => `process ${String(pid)}: ${argv.join(' ')}`);
 }
+
+/** Whether something of a site is mounted for a process, as for those in a box of it. */
+export const isIn = (directory: string, pid: number): boolean => boundInto(pid).some((root) => root.includes(basename(directory)));
 
 /** What of their file systems its mounts show. Not where: a mount of one test's is below `/` in the boxes of all that run at the time. */
 function boundInto(pid: number): string[] {

@@ -7,7 +7,7 @@ import {join} from 'node:path';
 import {expect} from 'chai';
 import {readState} from '../../../src/box/state.js';
 import {killAll, sweep} from '../../support/crash.js';
-import {below, processes, send, until} from '../../support/tare.js';
+import {below, isIn, processes, send, until} from '../../support/tare.js';
 import type {Bench, Live} from '../bench.js';
 import type {UsageRecord} from '../../../src/record/record.js';
 import type {Check} from '../check.js';
@@ -57,7 +57,8 @@ const marked = (seconds: string): string => `${seconds}${String(process.pid).pad
 /** The process to kill, once the step is reached; null: not yet. */
 function find(bench: Bench, part: Part, {step, live}: {step: string; live: Live}): number | null {
   const family = below(live.pid);
-  const there = family.find((one) => one.comm === comm(step));
+  // a daemon's init is not below the wrapper
+  const there = [...family, ...processes().filter(({pid}) => isIn(bench.site.directory, pid))].find((one) => one.comm === comm(step));
   if (step === RUNNING ? !live.said().includes('ready') : there === undefined) return null;
   if (part === 'shim') return live.pid;
   const children = family.filter(({parent}) => parent === live.pid);

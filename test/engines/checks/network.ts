@@ -6,6 +6,7 @@ import {createServer, type Server} from 'node:http';
 import type {AddressInfo} from 'node:net';
 import {expect} from 'chai';
 import {hasSquashfuse, Repositories} from '../../support/cvmfs.js';
+import {SHARED_MOUNTS} from '../../support/libvirtd.js';
 import {BUSYBOX} from '../../support/machine.js';
 import {isRoot} from '../../support/tare.js';
 import type {Bench} from '../bench.js';
@@ -50,7 +51,7 @@ export const NETWORK: readonly Check[] = [
     body: async (bench) => {
       has(isRoot, 'only root can serve a repository to others');
       has(hasSquashfuse(), 'squashfuse is not installed');
-      const cvmfs = new Repositories();
+      const cvmfs = new Repositories(bench.engine.name === 'libvirt' && existsSync(SHARED_MOUNTS) ? SHARED_MOUNTS : undefined);
       try {
         for (const name of [NAME, OTHER]) await cvmfs.squashfuse(name);
         const script = `cat ${cvmfs.path(NAME)}/data/numbers | wc -l; ls ${cvmfs.root}; (: >${cvmfs.path(NAME)}/x) 2>/dev/null || echo refused`;

@@ -8,13 +8,14 @@ import {expect} from 'chai';
 import type {EnginePattern} from '@tare/contract';
 import {ENGINES} from '../../../src/plugins.js';
 import {describeSite} from '../../support/describe-site.js';
-import {isDockerThere, withDaemon} from '../../support/dockerd.js';
+import {isDockerThere} from '../../support/dockerd.js';
 import {kernelSince} from '../../support/groups.js';
 import {need, needKernel} from '../../support/need.js';
 import {below, bin, ending, isRoot, program, send, until} from '../../support/tare.js';
+import {withDaemon} from '../../support/with-daemon.js';
 
 const sh = (script: string): string[] => ['--', '/bin/sh', '-c', script];
-const claims = (pattern: EnginePattern) => ENGINES.filter(({patterns}) => patterns[pattern] === true);
+const claims = (pattern: EnginePattern) => ENGINES.filter(({patterns}) => typeof patterns[pattern] !== 'string');
 const isHere = (places: readonly string[]): boolean => places.some((place) => existsSync(place));
 
 // libvirt’s are in libvirt.test.ts, beside what becomes of them without its daemon

@@ -90,6 +90,19 @@ describeSite('within a box (%s)', {mayLeave: true}, (site) => {
     expect(inner.parent?.how).to.match(/the own group is .*\/payload\/job$|process \d+ above is a shim/);
   });
 
+  it('a wrapper in a box takes no network from its payload: it refuses, unless the box around has none', async () => {
+    const inner = [...INNER.slice(0, 2), '--network', 'none', ...INNER.slice(2)];
+    const run = async (network: string): Promise<[number | null, UsageRecord, string]> => {
+      const outer = await site.run(['--network', network, '--', ...inner]);
+      return [outer.code, JSON.parse(outer.stdout) as UsageRecord, outer.stderr];
+    };
+    const [code, record, stderr] = await run('host');
+    expect([code, record.outcome.code, record.time.startEpochUs]).to.deep.equal([125, 'BOX_UNAVAILABLE', null]);
+    expect(stderr).to.match(/^tare: network none, which only a box can keep: the box cannot be built: in a box already /);
+    const [done, inside] = await run('none');
+    expect([done, inside.mode, inside.outcome.status]).to.deep.equal([0, 'limits-only', 'completed']);
+  });
+
   it('a variable is no proof', async () => {
     const {record} = await site.run(['--', '/bin/true'], {env: {PATH: '/usr/bin:/bin', JOBFEATURES: '/dev/tare/jobfeatures'}});
     expect([record.parent, record.mode]).to.deep.equal([null, 'box']);

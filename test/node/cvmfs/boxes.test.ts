@@ -17,7 +17,7 @@ import {
 } from '../../support/cvmfs.js';
 import {describeSite} from '../../support/describe-site.js';
 import {BUSYBOX, busyboxImage} from '../../support/machine.js';
-import {need, needKernel} from '../../support/need.js';
+import {LONG, need, needKernel} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
 import {below, ending, isRoot, program, until, type RunOutput} from '../../support/tare.js';
 
@@ -339,7 +339,7 @@ describeSite('repositories of CVMFS, %s', {each: true, timeout: patience(60_000)
     this.timeout(patience(240_000));
     await cvmfs.squashfuse(NAME);
     const file = site.policy(policy({shareFor: '60s'}));
-    const times = Math.min(50, BOXES);
+    const times = Math.min(LONG ? 50 : 20, BOXES);
     const one = async (index: number): Promise<void> => {
       const child = site.start([
         'run',

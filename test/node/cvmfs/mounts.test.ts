@@ -53,8 +53,8 @@ const KINDS: [string, Kind][] = [
 const WITHOUT = fileURLToPath(new URL('../../support/without-syscalls.py', import.meta.url));
 const [OPEN_TREE, PIDFD_OPEN] = ['428', '434'];
 
-/** Each has a client of its own. */
-const JOBS = Math.min(50, Number(process.env.TARE_BOXES ?? '50'));
+/** Each has a client of its own. In a long run they are more, as are those that share one (boxes.test.ts). */
+const JOBS = Math.min(50, Number(process.env.TARE_BOXES ?? (LONG ? '50' : '20')));
 const AT_ONCE = 5;
 
 /** A port without a listener. */

@@ -48,7 +48,8 @@ describeSite("attacks of doctor's, %s", {each: true, mayLeave: true, timeout: pa
     const machine = program('crun') === null ? 'runc' : 'crun';
     const engines = [...boxes, boxes.includes(machine) ? `${machine}, small machine` : machine];
     expect([...new Set(said.attacks.map(({engine}) => engine))]).to.deep.equal([...engines, 'none']);
-    for (const engine of engines) for (const result of results(said, engine)) expect(result, `${engine}, ${result}\n${stderr}`).to.match(/: held$/);
+    for (const engine of engines)
+      for (const result of results(said, engine)) expect(result, `${engine}, ${result}\n${stderr}`).to.match(/: held$/);
     expect(results(said, 'none').filter((text) => !text.includes('not tried'))).to.deep.equal(['terminal: held']);
     expect(code).to.equal(said.healthy && !said.tried.less ? 0 : 1);
     expect([...site.leftovers(), ...readdirSync(join(site.directory, 'spool'))]).to.deep.equal([]);

@@ -14,6 +14,11 @@ import {below, bin, ending, payload, processes, program, until, type RunOutput} 
 
 const MIB = 2 ** 20;
 const sh = (script: string): string[] => ['/bin/sh', '-c', script];
+/** The image, with a file that says of itself that it is a program. */
+const noFormat = (place: string): string => {
+  chmodSync(join(place, 'etc/hello'), 0o755);
+  return place;
+};
 const HTTPD = {name: 'web', command: ['httpd', '-f', '-p', '8099', '-h', '/etc'], ready: {port: 8099, within: '60s'}};
 
 describeSite('small machines, %s', {timeout: patience(120_000)}, (site, role) => {
@@ -387,7 +392,19 @@ describeSite('small machines, %s', {timeout: patience(120_000)}, (site, role) =>
       'a payload that is not there',
       () => ({image: image(), services: [HTTPD], command: ['/no/payload']}),
       'PAYLOAD_NOT_EXECUTABLE',
-      /\/no\/payload/,
+      /\/no\/payload: No such file/,
+    ],
+    [
+      'a payload without the permission to execute',
+      () => ({image: image(), services: [HTTPD], command: ['/etc/hello']}),
+      'PAYLOAD_NOT_EXECUTABLE',
+      /\/etc\/hello: Permission denied/,
+    ],
+    [
+      'a payload in no format that the kernel executes',
+      () => ({image: noFormat(image()), services: [HTTPD], command: ['/etc/hello']}),
+      'PAYLOAD_NOT_EXECUTABLE',
+      /\/etc\/hello: Exec format error/,
     ],
   ];
   for (const [why, document, code, reason, log] of failing)
@@ -396,8 +413,20 @@ describeSite('small machines, %s', {timeout: patience(120_000)}, (site, role) =>
       expect(ended.record.outcome.code, JSON.stringify(ended.record.outcome)).to.equal(code);
       expect(ended.record.outcome.reason).to.match(reason);
       expect(ended.code).to.be.oneOf([125, 126, 127]);
+      expect(ended.stderr)
+        .to.match(/^tare: .*\n$/)
+        .and.match(reason);
       if (log !== undefined) expect(ended.record.applications.map((one) => one.log).join('\n')).to.match(log);
       expect(ended.record.applications.find(({name}) => name === 'payload')?.startEpochUs ?? null).to.equal(null);
+    });
+
+  if (role === 'user')
+    it('a payload that kills its service, and all else that it can, has run: the record has its status', async () => {
+      const ended = await run({image: image(), network: 'none', services: [HTTPD], command: sh('echo up; kill -9 -1')});
+      expect([ended.stdout, ended.signal], ended.stderr).to.deep.equal(['up\n', 'SIGKILL']);
+      expect(ended.record.outcome).to.include({status: 'signalled', signal: 'SIGKILL', code: null});
+      expect(outcomes(ended)).to.have.property('payload').that.includes('SIGKILL');
+      expect(ended.record.applications.at(-1)?.startEpochUs).to.be.above(0);
     });
 
   it('an init that never boots: told after the policy’s time', async () => {

@@ -1,8 +1,9 @@
-import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {spawn} from 'node:child_process';
+import {mkdirSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {expect} from 'chai';
-import {removeContainer} from '../../../src/box/containers.js';
+import {removeContainer, waitForClient} from '../../../src/box/containers.js';
 
 describe('a container that a daemon keeps', () => {
   let folder = '';
@@ -28,5 +29,25 @@ describe('a container that a daemon keeps', () => {
     const left = await remove('echo "Cannot connect to the Docker daemon" >&2; exit 1');
     expect(left.join()).to.match(/^the container tare-ab \(.*Cannot connect to the Docker daemon/);
     expect((await remove('exit 3')).join()).to.match(/^the container tare-ab \(.+\)$/);
+  });
+});
+
+describe('what the client of a daemon leaves behind', () => {
+  it('has ended before the box’s folder is removed; what names another folder is not waited for', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'tare-left-'));
+    const [box, other] = ['tare-ab', 'tare-abc'].map((name) => join(folder, name)) as [string, string];
+    const children = [box, other].map((one, index) => {
+      mkdirSync(join(one, 'client'), {recursive: true});
+      return spawn('/bin/sh', ['-c', 'sleep "$2"; exit', 'sh', join(one, 'client'), index === 0 ? '0.3' : '60'], {stdio: 'ignore', detached: true});
+    });
+    try {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      expect(await waitForClient({op: 'client.wait', path: box})).to.deep.equal([]);
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(children.map(({exitCode}) => exitCode)).to.deep.equal([0, null]);
+    } finally {
+      process.kill(-(children[1]?.pid ?? 0), 'SIGKILL');
+      rmSync(folder, {recursive: true});
+    }
   });
 });

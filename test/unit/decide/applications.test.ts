@@ -611,4 +611,22 @@ describe('services of a small machine', () => {
     expect(made.end().payloadFault).to.equal('exec: no such file');
     expect(made.applications.rawStatus()).to.equal(127 << 8);
   });
+
+  it('a payload whose keeper was killed with the service, before it could say that the payload executes, has run', () => {
+    const made = box();
+    made.applications.begin();
+    made.runs(0);
+    made.runs(1);
+    made.take();
+    // `kill -9 -1` as the payload's first deed: neither end is told by the keeper itself
+    made.ends(0, KILLED);
+    made.ends(2, KILLED);
+    made.ends(1, 15);
+    expect(made.end()).to.deep.include({servicesFault: null, payloadFault: null});
+    expect(made.end().serviceFailure).to.deep.equal({name: 'web', reason: 'it ended with SIGKILL'});
+    expect(made.applications.rawStatus()).to.equal(KILLED);
+    const [, , payload] = made.report();
+    expect(payload).to.deep.include({starts: 1, startEpochUs: 1400, wallUs: 0});
+    expect(payload?.outcome).to.include({signal: 'SIGKILL'}).and.not.include({status: 'not-started'});
+  });
 });

@@ -66,4 +66,31 @@ describe('the record of a box that is over', () => {
     expect(record.flags).to.include.members(['left-behind', 'killed', 'oom-verdict-uncertain', 'supervisor-lost']);
     expect([record.outcome.limit, record.outcome.limitScope]).to.deep.equal(['memory', 'slot']);
   });
+
+  it('of a small machine says what became of its payload, not of its services alone', () => {
+    const fault = {name: 'web', reason: 'it ended with SIGKILL'};
+    const machine = (applications: Partial<EndedObservation['applications']>, rawStatus: number) =>
+      recordOf(
+        box,
+        observed(
+          {
+            applications: {
+              ...{killedForMemory: [], killedForOwnLimit: [], servicesFault: null, serviceFailure: null, payloadFault: null},
+              ...applications,
+            },
+          },
+          rawStatus,
+        ),
+        found(),
+      ).outcome;
+    expect(machine({servicesFault: fault, serviceFailure: fault}, 9)).to.include({
+      ...{status: 'failed', exitCode: 125, code: 'SERVICES_FAILED'},
+      reason: 'the payload was not run: web: it ended with SIGKILL',
+    });
+    expect(machine({serviceFailure: fault}, 9)).to.include({
+      ...{status: 'signalled', signal: 'SIGKILL', code: null},
+      reason: 'the service web failed beside it: it ended with SIGKILL',
+    });
+    expect(machine({payloadFault: 'exec: /x'}, 127 << 8)).to.include({status: 'failed', exitCode: 127, code: 'PAYLOAD_NOT_EXECUTABLE'});
+  });
 });

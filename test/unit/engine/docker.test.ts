@@ -147,6 +147,12 @@ describe('a box by Docker', () => {
     expect(removals(plan())).to.deep.equal([]);
   });
 
+  it('what its client leaves behind is waited for before the box’s folder is removed', () => {
+    const waited = (made: Plan): object[] => undoOf(made, 'ab', '/s/tare-ab').filter(({op}) => op === 'client.wait');
+    expect(waited(boxed())).to.deep.equal([{op: 'client.wait', path: '/s/tare-ab'}]);
+    expect(waited(plan())).to.deep.equal([]);
+  });
+
   it('has nothing of what is mounted for a box before the engine starts', () => {
     const steps: EngineStep[] = [{op: 'mount.move', source: '/', at: '/b/node', because}];
     const {limits} = boxed();

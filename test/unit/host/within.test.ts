@@ -23,6 +23,22 @@ describe('in a box already', () => {
       expect(readWithin(tree(), [], [group(other)], undefined), other).to.equal(null);
   });
 
+  it('has no network where there is no device but the loopback’s, and the kernel’s own ends of tunnels', () => {
+    const dev = (...names: string[]) =>
+      [
+        'Inter-|   Receive                                                |  Transmit',
+        ' face |bytes',
+        ...names.map((one) => `${one}: 0 0`),
+        '',
+      ].join('\n');
+    const offline = (text: string | null) =>
+      readWithin(tree(text === null ? {} : {'/proc/self/net/dev': text}), mounts('ro'), [], undefined)?.offline;
+    expect(offline(dev('    lo'))).to.equal(true);
+    expect(offline(dev('    lo', ' tunl0', '  sit0', 'ip6tnl0'))).to.equal(true);
+    for (const text of [dev('    lo', '  eth0'), dev('    lo', 'tap0'), dev(' ethlo'), dev(), '', null])
+      expect(offline(text), String(text)).to.equal(undefined);
+  });
+
   it('by a shim among the ancestors, which is another than its own', () => {
     const stat = (parent: number) => `1 (a) b) S ${String(parent)} 1`;
     const texts = {'/proc/9/stat': stat(8), '/proc/8/stat': stat(7), '/proc/7/stat': stat(1)};

@@ -8,6 +8,7 @@ import type {Foreign, Format} from '../../../src/import/format.js';
 import {FORMATS} from '../../../src/import/formats.js';
 import {checkDocument} from '../../../src/job/document.js';
 import {jobFromDocument} from '../../../src/job/load.js';
+import {runsOf} from '../../support/need.js';
 
 const root = new URL('../../../fixtures/import/', import.meta.url);
 
@@ -137,6 +138,6 @@ export async function expectRobust(format: Format, fixtures: readonly Foreign[],
       }
       await expectValid(draft);
     }),
-    {numRuns: runs},
+    {numRuns: runsOf(runs)},
   );
 }

@@ -10,6 +10,7 @@ import {renderJob, renderPolicy} from '../../../src/import/render.js';
 import type {Format} from '../../../src/import/format.js';
 import {FORMATS} from '../../../src/import/formats.js';
 import {parseDocument} from '../../../src/job/document.js';
+import {runsOf} from '../../support/need.js';
 
 export const FIXTURES = fileURLToPath(new URL('../../../fixtures/import/', import.meta.url));
 
@@ -149,6 +150,6 @@ export async function neverCrashes(format: string, texts: readonly string[], run
       }
       await checkPrinted(imported);
     }),
-    {numRuns: runs},
+    {numRuns: runsOf(runs)},
   );
 }

@@ -1,7 +1,7 @@
 /** Small inputs for plans, changed where a test needs it. */
 
 import {TareError} from '../../../src/errors.js';
-import type {Engine, EngineFacts} from '@tare/contract';
+import type {Engine, EngineFacts, EnginePattern} from '@tare/contract';
 import type {Ability, CgroupFacts, Controller, ControllerFact, Facts, IdentityFacts} from '../../../src/host/facts.js';
 import type {Job} from '../../../src/job/job.js';
 import {jobFromDocument} from '../../../src/job/load.js';
@@ -190,3 +190,10 @@ export function thrown(action: () => unknown): TareError {
   }
   throw new Error('nothing was thrown');
 }
+
+/** Why none of the engines behind the first is taken for a pattern, where the policy lists none. */
+export const notListed = (pattern: EnginePattern): string =>
+  ENGINES.slice(1)
+    .map(({name, patterns}) => [name, patterns[pattern]] as const)
+    .map(([name, able]) => `${name} ${typeof able === 'string' ? able : `is taken for ${pattern} only where the policy lists it`}`)
+    .join('; ');

@@ -7,7 +7,7 @@ import {selectPattern} from '../../../src/plan/pattern.js';
 import {stepOf, stepsOf} from '../../../src/plan/step.js';
 import {LIMIT_NAMES} from '../../../src/job/job.js';
 import type {Facts} from '../../../src/host/facts.js';
-import {asUser, BUBBLEWRAP, facts, no, NO_CGROUP, plan, policy, ROOT, thrown, USER, WORK, type Parts, NO_SLOT} from './build.js';
+import {asUser, BUBBLEWRAP, facts, no, NO_CGROUP, notListed, plan, policy, ROOT, thrown, USER, WORK, type Parts, NO_SLOT} from './build.js';
 
 describe('pattern', () => {
   it('is ulimit++ where nothing else is asked for, and says why', () => {
@@ -189,11 +189,7 @@ describe('mode', () => {
 
   const obstacles: [string, Partial<Facts>, string | null][] = [
     ['everything is here', {}, null],
-    [
-      'no bubblewrap',
-      {engines: [{...BUBBLEWRAP, path: null}]},
-      'bubblewrap cannot be used (a test); crun is taken for ulimit++ only where the policy lists it; runc makes no user namespace without a root, and a box’s has the payload’s account alone; podman is taken for ulimit++ only where the policy lists it; lxc is taken for ulimit++ only where the policy lists it; docker is taken for ulimit++ only where the policy lists it; libvirt is taken for ulimit++ only where the policy lists it; qemu is used for one payload: a machine has a whole kernel for it',
-    ],
+    ['no bubblewrap', {engines: [{...BUBBLEWRAP, path: null}]}, `bubblewrap cannot be used (a test); ${notListed('ulimit++')}`],
     ['no user namespace', {namespaces: {...facts().namespaces, user: no}}, 'no user namespace (a test says no)'],
     [
       'no user namespace, setuid bubblewrap',
@@ -217,6 +213,22 @@ describe('mode', () => {
     expect([mode(false, 'optional'), mode(false, 'required')]).to.deep.equal(['a test', 'box']);
     expect(mode(false, 'optional', {network: 'none'})).to.equal('box');
     expect(thrown(() => mode(true, 'optional', {network: 'none'})).code).to.equal('BOX_UNAVAILABLE');
+  });
+
+  it('in a box already, keeps no network from the payload but where there is none', () => {
+    const within = {recordId: null, how: 'a test'};
+    const nested = (network: 'host' | 'none', offline: boolean) =>
+      plan({job: {network}, facts: {within: {...within, ...(offline ? {offline: true as const} : {})}}}).mode;
+    expect(nested('host', false)).to.include({value: 'limits-only'});
+    expect(nested('none', true)).to.deep.equal({
+      value: 'limits-only',
+      because: 'in a box already, which isolates (a test): this one only subdivides, and there is no network in it',
+    });
+    const error = thrown(() => nested('none', false));
+    expect([error.code, error.message]).to.deep.equal([
+      'BOX_UNAVAILABLE',
+      'network none, which only a box can keep: the box cannot be built: in a box already (a test); have the box around it made with network none, or ask for no network none in it',
+    ]);
   });
 
   for (const [title, change, obstacle] of obstacles) {
