@@ -335,8 +335,7 @@ function processesOf(directory: string, boxes: readonly string[]): string[] {
     .filter(({pid, state}) => pid !== process.pid && state !== 'Z')
     .filter(
       ({pid, argv, comm}) =>
-        argv.some((argument) => argument.includes(directory) || names.has(argument)) ||
-        (comm === 'tare-init' && isIn(directory, pid)),
+        argv.some((argument) => argument.includes(directory) || names.has(argument)) || (comm === 'tare-init' && isIn(directory, pid)),
     )
     .map(({pid, argv}) => `process ${String(pid)}: ${argv.join(' ')}`);
 }

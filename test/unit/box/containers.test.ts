@@ -38,7 +38,10 @@ describe('what the client of a daemon leaves behind', () => {
     const [box, other] = ['tare-ab', 'tare-abc'].map((name) => join(folder, name)) as [string, string];
     const children = [box, other].map((one, index) => {
       mkdirSync(join(one, 'client'), {recursive: true});
-      return spawn('/bin/sh', ['-c', 'sleep "$2"; exit', 'sh', join(one, 'client'), index === 0 ? '0.3' : '60'], {stdio: 'ignore', detached: true});
+      return spawn('/bin/sh', ['-c', 'sleep "$2"; exit', 'sh', join(one, 'client'), index === 0 ? '0.3' : '60'], {
+        stdio: 'ignore',
+        detached: true,
+      });
     });
     try {
       await new Promise((resolve) => setTimeout(resolve, 50));
