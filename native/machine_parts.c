@@ -2,6 +2,7 @@
 #include "machine_parts.h"
 #include "capabilities.h"
 #include "cpio.h"
+#include "machine_clock.h"
 #include "namespaces.h"
 #include "sig.h"
 #include "supervisor.h"
@@ -252,6 +253,7 @@ static bool start_emulator(struct machine_parts *parts, const struct machine_opt
 {
 	pid_t self = getpid();
 
+	machine_clock_tell(options->emulator);
 	parts->emulator = fork();
 	if (parts->emulator == 0) {
 		join_groups(groups, group_count);

@@ -18,6 +18,8 @@ const SEALED = 'a virtual machine has a kernel of its own, which no process of t
 /** Of the record's figures. */
 const WHOLE = 'is weighed on the node, with the kernel in it and its emulation';
 
+const KILLED_WHOLE = 'is killed as a whole, and the record has no signal of the payload then';
+
 const ONE_PAYLOAD = 'is used for one payload: a machine has a whole kernel for it';
 
 /** Limits that leave no room for the machine itself. */
@@ -108,6 +110,9 @@ export const engine: Engine<readonly Part[]> = {
       'network of the node': NO_NETWORK,
       'tare exec': SEALED,
       'tare exec, its end': SEALED,
+      'an output that is a file': 'gives the payload a pipe: what it writes comes to the file',
+      'CPU time': WHOLE,
+      'wall time of a payload that does not heed SIGTERM': KILLED_WHOLE,
       'CPU time in the record': WHOLE,
       'CPU time of a family': WHOLE,
       'memory in the record': WHOLE,

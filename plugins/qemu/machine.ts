@@ -19,8 +19,8 @@ const [FILES, PORT, KERNEL, INITRAMFS, CONSOLE, KVM] = [100, 101, 102, 103, 104,
 /** Of Tare in the machine, beside the payload's: init and the keeper. */
 const OWN_PROCESSES = 2;
 
-/** Without these, emulated, the kernel measures its clock against one that does not run evenly, and may wait for ever. */
-const EMULATED = ['tsc_early_khz=2000000', 'lpj=4000000', 'no_timer_check'];
+/** Without these, emulated, the kernel measures its clock against one that does not run evenly, and may wait for ever. The bridge knows the frequency. */
+const EMULATED = ['tsc_early_khz={khz}', 'lpj=4000000', 'no_timer_check'];
 
 /** The whole command line. @throws Error where a part of the engine is not there */
 export function argvOf(task: EngineTask, parts: readonly Part[]): string[] {

@@ -131,7 +131,7 @@ export class Bench {
       return {...common, applications: [{name: APPLICATION, command}], primary: APPLICATION, output: 'files'};
     const {unclaimed = {}} = this.engine.words;
     const services = SERVICES in unclaimed ? {} : {services: [{name: 'idle', command: ['/bin/sleep', '86400']}]};
-    const identity = NODES_NETWORK in unclaimed && network !== 'host' ? {identity: {address: 'none'}} : {};
+    const identity = NODES_NETWORK in unclaimed && network === undefined ? {identity: {address: 'none'}} : {};
     return {...common, image: this.image, ...services, ...identity, command};
   }
 

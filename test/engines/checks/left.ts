@@ -29,7 +29,7 @@ export const LEFT: readonly Check[] = [
       const before = counted(bench);
       const {record} = await bench.run({
         script: `mkdir -p /tmp/a; sleep 600 & ${bench.payload('touch-memory')} 8`,
-        limits: {memory: '200MiB', processes: 60, wallTime: '5m'},
+        limits: {memory: '400MiB', processes: 60, wallTime: '5m'},
       });
       const [, id = ''] = record.lrms.globalJobId.split('#');
       expect(id).to.match(/^[0-9a-f]{16}$/);

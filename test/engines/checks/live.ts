@@ -33,11 +33,11 @@ export const LIVE: readonly Check[] = [
     body: async (bench) => {
       const policy = bench.policy({grace: '1s'});
       const rows = async (): Promise<JobRow[]> => JSON.parse((await bench.tare(policy, ['ps', '--json'])).stdout) as JobRow[];
-      const live = await bench.live({script: WAITS, name: 'looked-at', limits: {memory: '300MiB'}}, policy);
+      const live = await bench.live({script: WAITS, name: 'looked-at', limits: {memory: '400MiB'}}, policy);
       const id = bench.id();
       const [row, ...others] = await rows();
       expect(others).to.deep.equal([]);
-      expect(row).to.include({id, name: 'looked-at', pattern: bench.pattern, state: 'running', memoryLimitBytes: 300 * 2 ** 20});
+      expect(row).to.include({id, name: 'looked-at', pattern: bench.pattern, state: 'running', memoryLimitBytes: 400 * 2 ** 20});
       expect(row?.processes).to.be.at.least(1);
       expect(row?.memoryBytes).to.be.above(0);
       process.kill(live.pid, 'SIGTERM');

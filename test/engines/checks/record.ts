@@ -22,13 +22,13 @@ export const RECORD: readonly Check[] = [
     name: 'fields of the record',
     promise: 'The record is valid, and names engine, version, pattern, account, times, what was allowed and how it ended.',
     sample: true,
-    ask: () => ({script: 'exit 0', name: 'conformance', limits: {memory: '300MiB', wallTime: '5m'}}),
+    ask: () => ({script: 'exit 0', name: 'conformance', limits: {memory: '400MiB', wallTime: '5m'}}),
     holds: ({record}, bench) => {
       expect(verifyRecord(textOf(record), record.recordId, validateRecord)).to.deep.equal([]);
       expect(record).to.include({state: 'final', mode: 'box', pattern: bench.pattern});
       expect(record.engine?.version).to.match(/^\d+(?:\.\d+)+/);
       expect([record.payload.name, record.user.uid, record.outcome.status]).to.deep.equal(['conformance', bench.uid, 'completed']);
-      expect(record.limits?.memory).to.include({value: 300 * MIB, asked: 300 * MIB});
+      expect(record.limits?.memory).to.include({value: 400 * MIB, asked: 400 * MIB});
       expect(record.limits?.wallTime).to.include({value: 300e6});
       expect(record.limits?.memory.enforcement).to.not.equal('none');
       expect(record.time.startEpochUs).to.be.within(Date.now() * 1000 - 60e6, Date.now() * 1000);
