@@ -57,6 +57,7 @@ export const STEPS: EngineSteps<readonly Part[]> = {
   // libvirt's own figures lie over the kernel's, and are its group's, in which the box is not
   'mount.proc': ({destination}) => [{init: ['uncover', `${destination}/meminfo`]}],
   'mount.sys': () => [],
+  'image.root': 'has no store of images',
   'mount.dev': ({queues}) => (queues === undefined ? [] : [{init: ['queues', queues]}]),
   'mount.tmpfs': ({destination, mode, sizeBytes}) => [inMemory(destination, sizeBytes), {init: [mode, destination]}],
   'mount.readonly': ({destination}) => [{init: ['readOnly', destination]}],

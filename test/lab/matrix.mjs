@@ -96,6 +96,7 @@ const ROWS = {
   'node/box/calls': long('root', 'bullseye'), // a kernel before 5.16, which takes speculation from who has a filter without the flag
   'node/box/engines': long('root'),
   'node/box/libvirt': long('root'),
+  'node/box/image-names': long(),
   // a sample of the checks; bullseye's kernel is older than 5.12, so that one engine builds boxes
   'engines/ulimit': long('root', 'condor', 'bullseye'),
   'engines/quotas': long('root', 'condor'),
