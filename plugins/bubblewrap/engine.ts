@@ -37,6 +37,7 @@ const STEPS: EngineSteps<readonly string[]> = {
   // no_new_privs is always set by bubblewrap
   'privileges.drop': ({capabilities}) => (capabilities === 'none' ? ['--cap-drop', 'ALL'] : []),
   'mount.sys': 'mounts no sysfs',
+  'image.root': 'has no store of images',
   'paths.protect': 'hides no paths of the kernel’s file systems',
   'accounts.provide': 'runs nothing that needs accounts of its own',
 };

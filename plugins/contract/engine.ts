@@ -26,6 +26,7 @@ export type EngineOp =
   | 'mount.dev'
   | 'mount.sys'
   | 'mount.readonly'
+  | 'image.root'
   | 'cvmfs.bind';
 
 /** A step of a plan that an engine performs. */
@@ -83,6 +84,11 @@ export interface Engine<Part = unknown> {
   skipsMissing: boolean;
   /** It makes mount points, and its configuration says which of them are files: `isFile` tells it, for which a process is started. */
   tellsFiles: boolean;
+  /**
+   * It has a store of images on the node, and a translator for `image.root`. Root's wrapper asks it by `image inspect --format` as Docker's
+   * (docker-image-inspect(1)), and has it fetch nothing: `pull` is for people. Absent: it has none.
+   */
+  images?: true;
   steps: EngineSteps<Part>;
   /** Why it cannot do a plan, each step of which it can do; null: it can. Absent: it always can. */
   refuses?(plan: Pick<Plan, 'steps' | 'limits'>): Reason | null;

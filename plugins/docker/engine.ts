@@ -49,6 +49,7 @@ function argvOf(task: EngineTask, parts: readonly Part[]): string[] {
   const [program = '', ...rest] = init.argv;
   const mounts = visible(parts);
   const bridge = {type: 'bind', source: init.folder ?? '', target: PLACE, readonly: true} as const;
+  const image = parts.find((part) => 'image' in part);
   const isNamed = steps.some(({op}) => op === 'hostname.set');
   return [
     ...[engine.path, 'run', '--rm', '--pull', 'never', '--name', `tare-${id}`, '--log-driver', 'none', '--read-only'],
@@ -62,7 +63,9 @@ function argvOf(task: EngineTask, parts: readonly Part[]): string[] {
     ...mounts.flatMap(optionOf),
     ...namesOf(task, mounts).flat(),
     ...['--mount', mountOption(bridge)],
-    ...[IMAGE, ...rest],
+    // an image may have a check of its health, which would run in the box
+    ...(image === undefined ? [IMAGE] : ['--no-healthcheck', image.image]),
+    ...rest,
   ];
 }
 
@@ -88,6 +91,7 @@ export const engine: Engine<readonly Part[]> = {
   tellsFiles: false,
   groups: 'none',
   skipsMissing: false,
+  images: true,
   steps: STEPS,
   obstacle: ({uid}) => (uid === 0 ? null : 'is used by root only: who may use its daemon is root'),
   translate: (task, parts) => {

@@ -3,8 +3,8 @@
 import type {EngineStepOf, EngineSteps, EngineTask} from '@tare/contract';
 import {mountOption, withoutColon} from './quote.js';
 
-/** A part of a box: a mount, what makes one read-only, or options of `docker run`. */
-export type Part = Bind | Memory | {readOnly: string} | {options: readonly string[]};
+/** A part of a box: a mount, what makes one read-only, options of `docker run`, or its image. */
+export type Part = Bind | Memory | {readOnly: string} | {options: readonly string[]} | {image: string};
 
 interface Bind {
   at: string;
@@ -62,6 +62,10 @@ export const STEPS: EngineSteps<readonly Part[]> = {
   'mount.readonly': ({destination}) => [{readOnly: destination}],
   'mount.proc': () => [],
   'mount.dev': () => [],
+  'image.root': ({image, digest}) => {
+    if (digest === null) throw new Error(`is told of an image by its digest, and that of ${image} is not known`);
+    return [{image: digest}];
+  },
   'mount.move': UNSEEN,
   'mount.closed': UNSEEN,
   'mount.sys': NO_MACHINE,

@@ -59,6 +59,7 @@ export const STEPS: EngineSteps<readonly Part[]> = {
   'mount.proc': ({destination}, {nestsProc}) =>
     ['meminfo', ...(nestsProc ? ['sys'] : [])].map((name) => ({init: ['uncover', `${destination}/${name}`]})),
   'mount.sys': () => [],
+  'image.root': 'has no store of images',
   'mount.dev': ({queues}) => (queues === undefined ? [] : [{init: ['queues', queues]}]),
   'mount.tmpfs': ({destination, mode, sizeBytes}) => [inMemory(destination, sizeBytes), {init: [mode, destination]}],
   'mount.readonly': ({destination}) => [{init: ['readOnly', destination]}],

@@ -86,6 +86,7 @@ export const STEPS: EngineSteps<readonly Part[]> = {
   // over itself, with all that is mounted below it. `relative` is to the root of the box; a line that begins with # would be none
   'mount.readonly': ({destination}) => [bound(`.${destination}`, destination, ['relative', 'ro', ...STRICT])],
   'mount.sys': 'mounts no sysfs',
+  'image.root': 'has no store of images that Tare uses',
   'paths.protect': 'hides no paths of the kernel’s file systems',
   'accounts.provide': 'runs nothing that needs accounts of its own',
 };

@@ -54,6 +54,7 @@ export const STEPS: EngineSteps<readonly Part[]> = {
       options: ['nosuid', 'noexec', 'nodev', ...(closed === true ? ['hidepid=1'] : [])],
     },
   ],
+  'image.root': 'has no store of images',
   'mount.sys': ({destination}) => [{destination, type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', 'ro']}],
   'mount.dev': (step, {pattern}) => [
     {

@@ -99,7 +99,8 @@ export const podman: Engine<readonly Part[]> = {
   tellsFiles: false,
   groups: 'none',
   skipsMissing: false,
-  steps: STEPS,
+  // crun makes the places of mounts as the box’s account, which can make none in an image
+  steps: {...STEPS, 'image.root': 'makes its boxes of folders, not of the images of its store: name a file that `podman save` has written'},
   translate: (task, parts) => {
     const all = parts.flat();
     const root = all.find((part) => 'destination' in part && part.destination === '/');

@@ -38,5 +38,6 @@ export const STEPS: EngineSteps<readonly Part[]> = {
   'paths.protect': () => [],
   'privileges.drop': () => [],
   // the supervisor writes the accounts, which are bound
+  'image.root': 'has no store of images',
   'accounts.provide': () => [],
 };

@@ -60,6 +60,7 @@ export const ABOUT: Readonly<Record<Step['op'], readonly (Aspect | LimitName)[]>
   'rlimit.set': ['openFiles', 'coreSize', 'nice', 'processes'],
   'seccomp.load': ['filter'],
   'image.take': ['image'],
+  'image.root': ['image'],
   'mount.squashfs': ['image'],
   'mount.shift': ['image'],
   'namespace.unshare': ['namespaces'],

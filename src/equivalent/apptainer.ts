@@ -97,6 +97,8 @@ const FORMATS = {
   'docker-archive': 'docker-archive:',
   directory: '',
   squashfs: '',
+  // which is its own word for one in a registry
+  reference: '',
 } as const;
 const imageOf = ({root}: Outline): string => (root.kind === 'node' ? OWN_ROOT : (root.tree ?? FORMATS[root.format] + root.path));
 

@@ -1,5 +1,6 @@
 /** Plan to a command of docker(1); podman(1) takes the same options, and some more. */
 
+import {plainName} from '../job/image-name.js';
 import {
   COMMON,
   INNER,
@@ -87,7 +88,7 @@ const DOCKER_ENGINE: Engine = {
   program: 'docker',
   options: () => [],
   tmpfs: [],
-  rootWords: ({root}) => [root.kind === 'node' ? EMPTY : LOADED],
+  rootWords: ({root}) => [root.kind === 'node' ? EMPTY : root.format === 'reference' ? plainName(root.path) : LOADED],
 };
 
 /** Docker. */

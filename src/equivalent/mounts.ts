@@ -10,7 +10,7 @@ export type Root =
   | {
       kind: 'image';
       path: string;
-      format: 'directory' | 'oci-layout' | 'oci-archive' | 'docker-archive' | 'squashfs';
+      format: 'directory' | 'oci-layout' | 'oci-archive' | 'docker-archive' | 'squashfs' | 'reference';
       /** The directory with its files; null: it has none, because it is a file system in a file, or because it was not looked at. */
       tree: string | null;
       /** What is written goes to a layer over the image. */

@@ -1,5 +1,6 @@
 /** Plan to a command of podman(1). */
 
+import {plainName} from '../job/image-name.js';
 import {byOomGroup, differs, type Tool} from './answers.js';
 import {containerAnswers, EMPTY, expressContainer, LOADED, type Engine} from './docker.js';
 import type {Outline} from './outline.js';
@@ -42,5 +43,6 @@ function rootWords({root}: Outline): string[] {
   if (root.kind === 'node') return [EMPTY];
   if (root.tree !== null) return ['--rootfs', root.writable ? `${root.tree}:O` : root.tree];
   if (root.format === 'squashfs') return [LOADED];
+  if (root.format === 'reference') return [plainName(root.path)];
   return [`${root.format === 'oci-layout' ? 'oci' : root.format}:${root.path}`];
 }

@@ -2,7 +2,7 @@
 
 import type {FileSystem, Job, LimitName, Pattern, Valued} from './job.js';
 import {readLimits, type WrittenLimits} from './limits.js';
-import {HOST} from './load.js';
+import {checkNoView, HOST, readImage} from './load.js';
 import {absolute} from './path.js';
 import {Problems} from './problems.js';
 import {show} from './show.js';
@@ -35,7 +35,7 @@ export function applyFlags(job: Job, flags: JobFlags, callerDirectory: string, n
     workDirectory: directory === null ? job.workDirectory : {...directory, value: absolute(directory.value, callerDirectory)},
     limits: {...job.limits, ...readLimits(flags as WrittenLimits, 'flag', nameOf, problems)},
     filesystem: choice('filesystem', FILE_SYSTEMS) ?? job.filesystem,
-    image: image === null ? job.image : image.value === HOST ? null : {...image, value: absolute(image.value, callerDirectory)},
+    image: image === null ? job.image : image.value === HOST ? null : readImage(image, callerDirectory, problems),
     cvmfs: repositories === null ? job.cvmfs : readRepositories(repositories, problems),
     network: choice('network', NETWORKS) ?? job.network,
     user: text('user') ?? job.user,
@@ -49,6 +49,7 @@ export function applyFlags(job: Job, flags: JobFlags, callerDirectory: string, n
       found: 'node',
       allowed: 'shared, private',
     });
+  else if (applied.image !== null) checkNoView(applied.image, applied.filesystem, problems);
   problems.throwIfAny();
   return applied;
 }

@@ -3,6 +3,7 @@
 import type {JobDocument} from '../schema/generated/job-1.js';
 import {checkCommand, readApplications} from './applications.js';
 import {checkHostname} from './hostname.js';
+import {isImageName, NAMES, wholeName} from './image-name.js';
 import {at, below, type Locate} from './at.js';
 import type {Job, JobIdentity, Provenance, Valued} from './job.js';
 import {readLimits} from './limits.js';
@@ -124,10 +125,30 @@ function readView(
       allowed: 'shared, private',
     });
   }
-  return {
-    filesystem: filesystem === undefined ? null : valued(filesystem, '/filesystem'),
-    image: image === undefined || image === HOST ? null : valued(absolute(image, '/'), '/image'),
-  };
+  const read = image === undefined || image === HOST ? null : readImage(valued(image, '/image'), '/', problems);
+  const asked = filesystem === undefined ? null : valued(filesystem, '/filesystem');
+  if (read !== null && filesystem !== 'node') checkNoView(read, asked, problems);
+  return {filesystem: asked, image: read};
+}
+
+/** The path or the whole name of an image. @param base of a relative path */
+export function readImage(image: Valued<string>, base: string, problems: Problems): Valued<string> {
+  const {value, provenance} = image;
+  if (!isImageName(value)) return {...image, value: absolute(value, base)};
+  const whole = wholeName(value);
+  if (whole === null) problems.invalid({message: 'not the name of an image', where: provenance.at, found: show(value), allowed: NAMES});
+  return {...image, value: whole ?? value};
+}
+
+/** An engine shows an image of its store read-only. */
+export function checkNoView({value}: Valued<string>, filesystem: Valued<string> | null, problems: Problems): void {
+  if (filesystem === null || !isImageName(value)) return;
+  problems.invalid({
+    message: 'an image by its name is read-only, without a view that can be written to',
+    where: filesystem.provenance.at,
+    found: `${filesystem.value} with ${show(value)}`,
+    allowed: 'no filesystem, or an image by a path',
+  });
 }
 
 /** `tare run -- command`, and what a batch system hands to tare-wrap. */

@@ -3,14 +3,18 @@
  * are made and `mounts` are done, in this order, by enter.
  */
 
+import {isImageName} from '../job/image-name.js';
 import type {Valued} from '../job/job.js';
 import {allowsPath} from '../policy/images.js';
 import {imagesPlace} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
 import type {Step} from './step.js';
 
-/** `directory`: an unpacked tree, used where it lies; layouts and archives are unpacked into the cache; squashfs is mounted. */
-export type ImageKind = 'directory' | 'oci-layout' | 'oci-archive' | 'docker-archive' | 'squashfs';
+/**
+ * `directory`: an unpacked tree, used where it lies; layouts and archives are unpacked into the cache; squashfs is mounted; `reference`: the engine
+ * has it in its store, by its name.
+ */
+export type ImageKind = 'directory' | 'oci-layout' | 'oci-archive' | 'docker-archive' | 'squashfs' | 'reference';
 
 /** What a look at the image of a job found. */
 export interface ImageFound {
@@ -43,9 +47,9 @@ export const MOUNTED = '{box}/view/image';
 /** @param found absent: not looked at yet; it is then taken for a directory, since the policy's refusals do not depend on that */
 export function planImage(image: Valued<string>, found: ImageFound | undefined, policy: Policy, uid: number): ImagePlan {
   const {value: path, provenance} = image;
-  const {kind, digest, mount} = found ?? {kind: 'directory', digest: null, mount: null};
+  const {kind, digest, mount} = found ?? {kind: isImageName(path) ? 'reference' : 'directory', digest: null, mount: null};
   const take = (tree: string | null): Step => ({op: 'image.take', path, kind, digest, tree, because: provenance.at});
-  if (kind === 'directory') return {lower: path, directories: [], mounts: [], take: take(null)};
+  if (kind === 'directory' || kind === 'reference') return {lower: path, directories: [], mounts: [], take: take(null)};
   const cached = digest === null ? null : cachedTree(imagesPlace(policy, uid), digest);
   if (kind === 'squashfs') {
     // a file that others can change is copied before it is mounted: only its digest is known

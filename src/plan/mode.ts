@@ -80,7 +80,8 @@ const cannotObserve = (observed: string, {because}: PatternChoice): TareError =>
 function needsBox({engine}: Call, network: 'host' | 'none', {value, because}: ViewChoice): string | null {
   if (engine !== undefined) return `--engine ${engine}`;
   if (network === 'none') return NO_NETWORK;
-  return value === 'node' ? null : `${because}: the file system ${value}`;
+  if (value === 'node') return null;
+  return value === 'image' ? `${because}: an image of an engine’s store` : `${because}: the file system ${value}`;
 }
 
 /** Why a job is only observed; null: it is not. */

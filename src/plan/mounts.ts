@@ -18,7 +18,7 @@ import {planQuota, planScratchWatch} from './scratch.js';
 import {bind, COVER_BYTES, type Step} from './step.js';
 import {PROTECTED} from './system.js';
 import {planSystemDirectories, planSystemMounts, rootOwner, type MountedSystem} from './system-mounts.js';
-import {chooseView, planEntrances, planView, type ViewChoice, type ViewInputs, type ViewPlan} from './view.js';
+import {chooseView, planEntrances, planView, storedRoot, type ViewChoice, type ViewInputs, type ViewPlan} from './view.js';
 import {isOwnDirectory, planWritable, type Writable} from './writable.js';
 
 /** Steps for the mounts of a box, and watches that these need. */
@@ -73,14 +73,15 @@ interface Layout {
 /** The steps in their order: what enter prepares, then what the engine mounts; a later one lies over an earlier one. @throws TareError WORK_DIRECTORY */
 export function planMounts(inputs: Inputs, limits: PlannedLimits, parts: MountParts): MountPlan {
   const layout = layOut(inputs, limits, parts);
-  const {choice, work, container, place, temporary, varTemporary, view} = layout;
+  const {choice, work, container, place, temporary, varTemporary, view, image} = layout;
   const {system} = parts;
   const ofEngine = [...baseSteps(layout), ...privateSteps(layout), ...sharedSteps(layout)];
   const boxed = system === null && choice.image === null ? throughClosed(ofEngine, closedHere(inputs)) : ofEngine;
   const closed = boxed.filter((step) => step.op === 'mount.closed');
   const hasNode = isPrepared(inputs, system) && boxed.some((step) => step.op === 'mount.bind' && step.source === NODE);
   const node = hasNode ? nodeFiles(inputs, parts.cvmfs.binds.length === 0 ? parts.cvmfs.root : null) : [];
-  const steps = [...planPreparation(inputs, view, container, system, closed, node), ...boxed];
+  const taken = choice.value === 'image' && image !== null ? [image.take] : [];
+  const steps = [...taken, ...planPreparation(inputs, view, container, system, closed, node), ...boxed];
   const layers = view === null ? [] : [`${place}/layers`];
   return {
     steps,
@@ -136,7 +137,7 @@ const placeOfPrivate = (place: string, system: MountedSystem | null): string => 
 type Viewed = Pick<ViewInputs, 'choice' | 'place' | 'image' | 'writable' | 'destinations'>;
 
 function viewOf({job, facts}: Inputs, {system, cvmfs}: MountParts, viewed: Viewed): ViewPlan | null {
-  if (viewed.choice.value === 'node' || facts.views === null) return null;
+  if (viewed.choice.value === 'node' || viewed.choice.value === 'image' || facts.views === null) return null;
   return planView({
     ...viewed,
     system,
@@ -147,9 +148,13 @@ function viewOf({job, facts}: Inputs, {system, cvmfs}: MountParts, viewed: Viewe
 }
 
 /** What the box has at `/`, the kernel's file systems on it, and its devices. */
-function baseSteps({inputs, limits, parts: {system, features}, view}: Layout): Step[] {
+function baseSteps({inputs, limits, parts: {system, features, cvmfs}, view, choice}: Layout): Step[] {
   const forEngine = isPrepared(inputs, system);
-  const base = view?.base ?? [bind('/', '/', ['ro'], 'the node’s file system, read-only')];
+  const stored = choice.value === 'image' ? choice.image : null;
+  const base =
+    stored === null
+      ? (view?.base ?? [bind('/', '/', ['ro'], 'the node’s file system, read-only')])
+      : storedRoot(stored, inputs.call.image?.digest ?? null, cvmfs.binds.length === 0 ? cvmfs.root : null);
   return [
     ...base.map((step): Step => (forEngine && step.op === 'mount.bind' && step.source === '/' ? {...step, source: NODE} : step)),
     // init of a user's small machine has the payload's account, so the kernel would let the payload read init's files there

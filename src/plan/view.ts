@@ -9,6 +9,7 @@
 
 import {TareError} from '../errors.js';
 import type {Ability, ViewFacts, VisibleMount} from '../host/facts.js';
+import {isImageName} from '../job/image-name.js';
 import type {FileSystem, Valued} from '../job/job.js';
 import {liesIn} from '../policy/glob.js';
 import type {IdMaps} from './machine-ids.js';
@@ -33,7 +34,8 @@ const BOOT = '/boot';
 
 /** Which files the payload sees. */
 export interface ViewChoice {
-  value: FileSystem;
+  /** `image`: that of an engine's store, which the engine shows, read-only. */
+  value: FileSystem | 'image';
   because: string;
   image: Valued<string> | null;
 }
@@ -41,6 +43,7 @@ export interface ViewChoice {
 /** What the job asks for, else the policy's first; an image alone means the box's view of it. */
 export function chooseView({job, policy}: Pick<Inputs, 'job' | 'policy'>): ViewChoice {
   const {image} = job;
+  if (image !== null && isImageName(image.value)) return {value: 'image', because: image.provenance.at, image};
   if (job.filesystem !== null) return {value: job.filesystem.value, because: job.filesystem.provenance.at, image};
   if (image !== null) return {value: 'shared', because: image.provenance.at, image};
   const {value, provenance} = policy.filesystem;
@@ -49,7 +52,7 @@ export function chooseView({job, policy}: Pick<Inputs, 'job' | 'policy'>): ViewC
 
 /** @throws TareError FILESYSTEM_UNAVAILABLE when the view cannot be made here */
 export function checkView({value, because, image}: ViewChoice, {facts: {views}, engine}: Inputs): void {
-  if (value === 'node') return;
+  if (value === 'node' || value === 'image') return;
   const refuse = (found: string, remedy: string | null): never => {
     throw new TareError('FILESYSTEM_UNAVAILABLE', {
       message: `no copy-on-write view can be made for ${image === null ? `the file system ${value}` : `the image ${image.value}`}`,
@@ -71,6 +74,17 @@ const remedyOf = ({overlay, fuse}: ViewFacts): string | null => {
   const remedies = [overlay.remedy, fuse.remedy].filter((remedy) => remedy !== null);
   return remedies.length === 0 ? null : remedies.join(', or ');
 };
+
+/** What the engine has at `/` of an image of its store, and of the node on it. @param cvmfs null: the box has repositories of its own */
+export function storedRoot({value: image}: Valued<string>, digest: string | null, cvmfs: string | null): Step[] {
+  const mounted = cvmfs === null ? [] : [bind(cvmfs, cvmfs, ['ro'], 'repositories that the node has mounted by now', true)];
+  return [
+    {op: 'image.root', image, digest, because: 'the image of the engine’s store, read-only'},
+    bind('/sys', '/sys', ['ro'], 'the node’s, read-only'),
+    ...mounted,
+    ...NODE_FILES.map((path) => bind(path, path, ['ro'], 'the node’s: its network and its accounts', true)),
+  ];
+}
 
 /** Steps of a view, in the order and by the process in which they are performed. */
 export interface ViewPlan {

@@ -1,4 +1,4 @@
-/** Which images a policy allows: by path (`*` for any characters but `/`, and `/**` at the end for all below), or by digest. */
+/** Which images a policy allows: by path or whole name (`*` for any characters but `/`, and `/**` at the end for all below), or by digest. */
 
 import {matchesPathGlob} from './glob.js';
 

@@ -1,6 +1,7 @@
 /** Why the site does not let a job run as it was asked for; empty when it does. Paths are compared as text: links are the runner's business. */
 
 import {TareError, type ErrorCode} from '../errors.js';
+import {isImageName} from '../job/image-name.js';
 import type {Job, Pattern, Valued} from '../job/job.js';
 import {either, show} from '../job/show.js';
 import {liesIn, matchesGlob, matchesPathGlob} from './glob.js';
@@ -69,7 +70,8 @@ const writableRefusals = (job: Job, {writable}: Policy): TareError[] =>
   );
 
 function filesystemRefusals(job: Job, {filesystem}: Policy): TareError[] {
-  const view = job.filesystem ?? (job.image === null ? null : {value: 'shared' as const, provenance: job.image.provenance});
+  const isViewed = job.image !== null && !isImageName(job.image.value);
+  const view = job.filesystem ?? (job.image === null || !isViewed ? null : {value: 'shared' as const, provenance: job.image.provenance});
   if (view === null || filesystem.value.includes(view.value)) return [];
   return [refused('FILESYSTEM_FORBIDDEN', 'the file system', view, view.value, oneOf(filesystem))];
 }

@@ -13,9 +13,11 @@ import {noteUse, obtain, openCache} from '../image/cache.js';
 import {copyVerified} from '../image/copy.js';
 import {ZSTD} from '../image/decompress.js';
 import {firstProgram, lookAtImage, openBlobs} from '../image/look.js';
+import {lookInStore} from '../image/store.js';
 import {OtherArchitecture, readManifest} from '../image/manifest.js';
 import {unpackLayers} from '../image/unpack.js';
 import type {Unpacking} from '../image/unpacking.js';
+import {isImageName} from '../job/image-name.js';
 import type {Init, Valued} from '../job/job.js';
 import {repositoryOf} from '../plan/cvmfs.js';
 import type {ImageFound} from '../plan/image.js';
@@ -31,7 +33,7 @@ import type {Plan} from '../schema/generated/plan-1.js';
 
 /**
  * Looks at the job's image, if the policy may allow it: a look can wake an automount.
- * @param isBoxed plans without a look, which throws the policy's refusals; false: there is no box, and so no image
+ * @param planOf plans without a look, which throws the policy's refusals
  * @param through how it can be seen where Tare has mounted its repository
  * @returns null: it is not needed
  * @throws TareError IMAGE_UNUSABLE, IMAGE_BROKEN, IMAGE_ARCHITECTURE, IMAGE_NOT_UNPACKED
@@ -39,15 +41,27 @@ import type {Plan} from '../schema/generated/plan-1.js';
 export async function findImage(
   {value: path, provenance}: Valued<string>,
   inputs: Inputs,
-  isBoxed: () => boolean,
+  planOf: (inputs: Inputs) => Plan,
   through: Through | null,
 ): Promise<ImageFound | null> {
   const {job, facts, call} = inputs;
   const {value: identity} = call.identity;
-  const {policy} = applyRules(inputs.policy, {vo: job.vo, user: identity.name, queue: job.queue, pattern: selectPattern(job).value});
+  const {policy, refusal} = applyRules(inputs.policy, {
+    vo: job.vo,
+    user: identity.name,
+    queue: job.queue,
+    pattern: selectPattern(job).value,
+  });
   const images = policy.images.value;
   const allowed = allowsPath(images, path);
-  if (!(allowed || namesDigests(images)) || (allowed && !isBoxed())) return null;
+  if (!(allowed || namesDigests(images))) return null;
+  if (isImageName(path)) {
+    if (refusal !== null) return null;
+    // which engine's store it is, a plan says to which nothing is forbidden: once its digest is known it is made again
+    const ruled = {...policy, rules: [], images: {...policy.images, value: [path]}};
+    return findStored({value: path, provenance}, inputs, planOf({...inputs, policy: ruled}));
+  }
+  if (allowed && planOf(inputs).mode.value !== 'box') return null;
   const looked = await lookAtImage(path, {
     identity: facts.caller.uid === 0 ? {uid: identity.uid, gid: identity.gid} : null,
     where: provenance.at,
@@ -57,6 +71,40 @@ export async function findImage(
   });
   const {kind, digest, architecture, mount} = looked;
   return {path, kind, digest, architecture, mount};
+}
+
+/** @throws TareError IMAGE_UNUSABLE, IMAGE_ARCHITECTURE */
+async function findStored({value, provenance}: Valued<string>, {facts}: Inputs, {mode, engine}: Plan): Promise<ImageFound | null> {
+  const {name, path} = engine;
+  if (mode.value !== 'box' || path === null) return null;
+  if (facts.caller.uid !== 0)
+    throw new TareError('IMAGE_UNUSABLE', {
+      message: 'an image by its name is of root’s store, which root’s wrapper alone uses',
+      where: provenance.at,
+      found: value,
+      allowed: 'an image by a path of the node',
+      remedy: `write it to a file (${name} save), and name that as image`,
+    });
+  return lookInStore(value, {name, path}, provenance.at);
+}
+
+/**
+ * Asks the store again for the image of a saved plan, which fits this node otherwise: its name may be allowed, and its digest be another's.
+ * @throws TareError PLAN_MISMATCH, IMAGE_UNUSABLE, IMAGE_ARCHITECTURE
+ */
+export async function checkStored(plan: Plan, file: string): Promise<void> {
+  const root = stepOf(plan, 'image.root');
+  const {name, path} = plan.engine;
+  if (root === undefined || path === null) return;
+  const {digest} = await lookInStore(root.image, {name, path}, file);
+  if (digest === root.digest) return;
+  throw new TareError('PLAN_MISMATCH', {
+    message: 'the plan does not fit this node: its image is another one by now',
+    where: file,
+    found: `${root.image} ${root.digest ?? ''}`,
+    allowed: digest ?? 'none',
+    remedy: 'make the plan anew',
+  });
 }
 
 /** Whether an image that is allowed by its path lies in a repository, which the plan says how to look at. */
@@ -150,7 +198,7 @@ async function fill(
   };
   const about = {source: path, name: null, architecture: null};
   try {
-    if (kind === 'directory') throw new TypeError('a directory is not unpacked');
+    if (kind === 'directory' || kind === 'reference') throw new TypeError(`a ${kind} is not unpacked`);
     if (kind === 'squashfs') {
       const bytes = await copyVerified(path, join(directory, 'image.squashfs'), digest, waiting);
       return {...about, kind, files: 1, bytes};

@@ -47,7 +47,7 @@ export async function prepareImage(
   through: Through | null,
 ): Promise<Prepared> {
   const {job, facts, call} = inputs;
-  const looked = await findImage(image, inputs, () => prepareFrom(inputs, callerArgvIndex).plan.mode.value === 'box', through);
+  const looked = await findImage(image, inputs, (changed) => prepareFrom(changed, callerArgvIndex).plan, through);
   if (looked === null) return prepareFrom(inputs, callerArgvIndex);
   const init = await findInit(looked, job.init, through);
   const system = facts.system === null ? null : {...facts.system, init};

@@ -11,7 +11,7 @@ import type {Policy} from '../policy/policy.js';
 import {callOf} from './call.js';
 import {gatherFacts, wants} from './gather.js';
 import {nameCaller, payloadIdentity, requireAnswer, type NamedCaller} from './identity.js';
-import {isInRepository} from './image.js';
+import {checkStored, isInRepository} from './image.js';
 import type {AttemptContext} from './attempt-context.js';
 import {loadJob, type Request} from './load-job.js';
 import {checkRealPlaces, checkWorkDirectory, requireDirectory} from './places.js';
@@ -94,6 +94,7 @@ async function prepareSaved(
   attempt.outer = outerBoxOf(facts.within, environment, facts.caller.uid);
   requireAnswer(await naming, policy);
   const identity = checkSavedPlan(plan, file, {facts, policy, engines: request.engines, only: request.engine ?? null});
+  await checkStored(plan, file);
   const workDirectory = stepOf(plan, 'payload.execute')?.workDirectory ?? '/';
   if (!leadsTo(workDirectory, policy.cvmfs.value.root)) requireDirectory(workDirectory, file);
   checkRealPlaces(plan, file, policy);

@@ -18,16 +18,17 @@ export function layersOf(plan: Pick<Plan, 'steps'>): string[] {
   if (taken === undefined) return [];
   const {kind, path, tree} = taken;
   if (kind === 'directory') return [path];
+  if (kind === 'reference') return [];
   if (kind === 'squashfs') return [MOUNTED];
   return tree === null ? [] : [`${tree}/root`];
 }
 
 function checkImage(taken: StepOf<'image.take'>, {plan, facts, policy}: Here): Misfit | null {
-  const {path, digest, tree} = taken;
+  const {path, digest, tree, kind} = taken;
   const rule = policy.rules.find(({name}) => name === plan.rule);
   const images = (rule?.set.images ?? policy.images).value;
   // what is used where it lies is allowed by that alone: its digest is only what the plan says
-  if (!(tree === null ? allowsPath(images, path) : allowsImage(images, taken)))
+  if (!(tree === null && kind !== 'reference' ? allowsPath(images, path) : allowsImage(images, taken)))
     return {message: 'its image is not allowed', found: path, allowed: images.join(', ') || 'none'};
   const cached = digest === null ? null : cachedTree(imagesPlace(policy, facts.caller.uid), digest);
   if (tree !== null && tree !== cached) return {message: 'its image is unpacked elsewhere', found: tree, allowed: cached ?? 'nowhere'};
@@ -52,6 +53,16 @@ export const IMAGE_STEPS = {
     section: 'Mounts',
     rows: ({path, kind, digest}) => [['the image', path, [kind, ...(digest === null ? [] : [digest])].join(' ')]],
     check: checkImage,
+  },
+  'image.root': {
+    by: ['engine'],
+    section: 'Mounts',
+    rows: ({image, digest}) => [['/', image, digest === null ? 'ro' : `ro ${digest}`]],
+    check: ({image, digest}, {plan}) => {
+      const taken = stepOf(plan, 'image.take');
+      if (taken?.kind === 'reference' && taken.path === image && taken.digest === digest && digest !== null) return null;
+      return {message: 'its engine shows another image', found: `${image} ${digest ?? ''}`, allowed: taken?.path ?? 'no image'};
+    },
   },
   'mount.squashfs': {
     by: ['shim'],

@@ -75,6 +75,7 @@ const ROOTS_VIEWS: ViewFacts = {
 };
 const IMAGES = '/cvmfs/unpacked.cern.ch/*';
 const DIGEST = `sha256:${'5'.repeat(64)}`;
+const STORED = 'docker://registry.example.org/atlas/el9:1';
 const found = (change: Partial<NonNullable<Call['image']>>): Call['image'] => ({
   path: '/images/services',
   kind: 'directory',
@@ -255,8 +256,10 @@ export const SPECIAL: readonly Special[] = [
     facts: {engines: [PODMAN], unifiedAt: '/sys/fs/cgroup/unified'},
   }),
   special('debian13-v1root.engine.docker', {
-    policy: {engines: ['docker']},
-    facts: {engines: [DOCKER], views: ROOTS_VIEWS},
+    job: {image: STORED},
+    policy: {engines: ['docker'], images: ['docker://registry.example.org/**']},
+    facts: {engines: [DOCKER]},
+    call: {image: {path: STORED, kind: 'reference', digest: DIGEST, architecture: 'amd64', mount: null}},
   }),
   special('debian13-v1root.engine.libvirt', {
     policy: {engines: ['libvirt']},

@@ -101,6 +101,7 @@ const ROWS = {
   'node/box/kills-lxc': long('root'),
   'node/box/kills-podman': long('root'),
   'node/box/machine': long(), // machines in a machine
+  'node/box/image-names': long(),
   // a sample of the checks; bullseye's kernel is older than 5.12, so that one engine builds boxes
   'engines/ulimit': long('root', 'condor', 'bullseye'),
   'engines/quotas': long('root', 'condor'),

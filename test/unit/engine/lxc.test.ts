@@ -86,11 +86,12 @@ describe('a step becomes lines of LXC’s configuration', () => {
 
   const refused: Step[] = [
     {op: 'mount.sys', destination: '/sys', because},
+    {op: 'image.root', image: 'docker://docker.io/library/a:1', digest: null, because},
     {op: 'paths.protect', masked: [], readOnly: [], because},
     {op: 'accounts.provide', image: '/i', account: {name: 'a', uid: 1, gid: 1, home: '/h'}, because},
   ];
   for (const step of refused)
-    it(`${step.op} is refused: it is of small machines`, () => {
+    it(`${step.op} is refused: other engines do it`, () => {
       expect(thrown(() => ofStep([step])).code).to.equal('ENGINE_FAILED');
     });
 
