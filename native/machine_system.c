@@ -40,6 +40,7 @@ struct machine_system {
 	struct channel init; /* to init */
 	struct payload_end *ends;
 	size_t end_count;
+	long long looked_us; /* when it was last looked for that (monotonic_us) */
 	bool short_of_memory; /* this kernel has killed for memory, and init was told to kill the rest */
 	bool init_over;
 };
@@ -294,6 +295,11 @@ static void read_init(struct machine_system *system)
 /* As with a control group of the node: where a process was killed for memory, the rest of the payload is. */
 static void look_at_memory(struct machine_system *system)
 {
+	long long now = monotonic_us();
+
+	if (now - system->looked_us < MEMORY_LOOK_MS * 1000LL)
+		return;
+	system->looked_us = now;
 	if (!memory_kills())
 		return;
 	system->short_of_memory = true;

@@ -92,6 +92,8 @@ export interface Engine<Part = unknown> {
   steps: EngineSteps<Part>;
   /** Why it cannot do a plan, each step of which it can do; null: it can. Absent: it always can. */
   refuses?(plan: Pick<Plan, 'steps' | 'limits'>): Reason | null;
+  /** What its program says where it met a state of the node that another try need not meet: it is tried once more. Absent: it never does. */
+  passing?: RegExp;
   /** No process of the node can enter its boxes, for a command beside the payload: why. Absent: one can. */
   sealed?: Reason;
   /** Why it can build no box on this node, beside what the pattern needs and what the kernel lacks for every engine; null: it can. Absent: nothing. */

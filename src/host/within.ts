@@ -29,13 +29,22 @@ export function readWithin(
   hierarchies: readonly Hierarchy[],
   shim: Shim | undefined,
 ): Facts['within'] {
-  const offline = isOffline(tree) ? {offline: true as const} : {};
+  const found = boxAround(tree, mounts, hierarchies, shim);
+  return found === null || !isOffline(tree) ? found : {...found, offline: true};
+}
+
+function boxAround(
+  tree: Tree,
+  mounts: readonly Mount[],
+  hierarchies: readonly Hierarchy[],
+  shim: Shim | undefined,
+): {recordId: string | null; how: string} | null {
   if (mounts.findLast(({point}) => point === ABOUT)?.options.includes('ro') === true)
-    return {recordId: recordIn(tree.text(`${ABOUT}/box.json`)), how: `${ABOUT} is mounted read-only`, ...offline};
+    return {recordId: recordIn(tree.text(`${ABOUT}/box.json`)), how: `${ABOUT} is mounted read-only`};
   const group = hierarchies.map(({path}) => path[0] ?? '').find((directory) => PAYLOAD_GROUP.test(directory));
-  if (group !== undefined) return {recordId: null, how: `the own group is ${group}`, ...offline};
+  if (group !== undefined) return {recordId: null, how: `the own group is ${group}`};
   const ancestor = shim === undefined ? null : shimAbove(tree, shim);
-  return ancestor === null ? null : {recordId: null, how: `process ${String(ancestor)} above is a shim`, ...offline};
+  return ancestor === null ? null : {recordId: null, how: `process ${String(ancestor)} above is a shim`};
 }
 
 /**

@@ -29,11 +29,13 @@ interface Starting {
   channel: Channel;
   attempt: AttemptContext;
   log: Log;
+  /** Engines that have met a passing state of the node, each of which is tried once more. */
+  unlucky: Set<string>;
 }
 
-/** What was found not to work. */
+/** What was found not to work; null: something that need not fail another time. */
 interface Lost {
-  capability: Capability;
+  capability: Capability | null;
   because: string;
 }
 
@@ -57,7 +59,7 @@ export async function start(
   for (const unknown of attempt.policy === null ? [] : unknownEngines(attempt.policy, request.engines))
     log.warn('the policy lists engines that there are not', {because: unknownText(unknown)});
   for (const remark of attempt.batch.remarks) log.warn('the batch system’s description of the job', {remark});
-  const starting = {request, hello, channel, attempt, log};
+  const starting = {request, hello, channel, attempt, log, unlucky: new Set<string>()};
   for (let prepared = first; ;) {
     const end = await tryToRun(prepared, starting);
     if ('quit' in end) return end;
@@ -82,9 +84,9 @@ async function tryToRun(prepared: Prepared, starting: Starting): Promise<RunResu
     const lost = await runBox(whole, starting);
     if ('quit' in lost) return lost;
     const {capability, because} = lost;
-    log.warn(`once more without ${capability}`, {because});
+    log.warn(`once more${capability === null ? '' : ` without ${capability}`}`, {because});
     await endMounted(attempt);
-    return degrade(whole, capability, because);
+    return capability === null ? prepared : degrade(whole, capability, because);
   } catch (error) {
     // after a failure behind the launch the log is closed already
     if (error instanceof SupervisorFailed) throw error;
@@ -95,7 +97,8 @@ async function tryToRun(prepared: Prepared, starting: Starting): Promise<RunResu
 }
 
 /** One box, from its begin to its end. @returns what was found not to work, where the policy lets the job run without */
-async function runBox(prepared: Prepared, {request, hello, channel, attempt, log}: Starting): Promise<RunResult | Lost> {
+async function runBox(prepared: Prepared, starting: Starting): Promise<RunResult | Lost> {
+  const {request, hello, channel, attempt, log} = starting;
   const {plan} = prepared;
   const orThrow = (capability: Capability, error: TareError): Lost => {
     if (!canDegrade(prepared, capability)) throw error;
@@ -115,7 +118,7 @@ async function runBox(prepared: Prepared, {request, hello, channel, attempt, log
   const {state, groups} = begun;
   const following = {groups, channel, log, hello, request};
   const observed = await orNextSupervisor(live(state, following), log);
-  const lost = lostOf(observed).find(({capability}) => canDegrade(prepared, capability));
+  const lost = passing(observed, plan.engine.name, starting) ?? lostOf(observed).find(({capability}) => canDegrade(prepared, capability));
   if (lost !== undefined) {
     await takeAllBack(state, attempt, observed);
     return lost;
@@ -125,10 +128,18 @@ async function runBox(prepared: Prepared, {request, hello, channel, attempt, log
   return result;
 }
 
+/** That the engine met a state of the node that passes, for the first time; null: it did not, or met one again. */
+function passing(observed: EndedObservation, name: string, {request: {engines}, unlucky}: Starting): Lost | null {
+  const says = engines.find((engine) => engine.name === name)?.passing;
+  if (unlucky.has(name) || says?.test(observed.engine?.stderr ?? '') !== true || !isSetupFailure(observed)) return null;
+  unlucky.add(name);
+  return {capability: null, because: failureText(observed)};
+}
+
 /** What a box could not be built for, the smaller loss first. */
-function lostOf(observed: EndedObservation): Lost[] {
+function lostOf(observed: EndedObservation): (Lost & {capability: Capability})[] {
   const because = failureText(observed);
-  const lost = (capability: Capability, isLost: boolean, text = because): Lost[] => (isLost ? [{capability, because: text}] : []);
+  const lost = <C extends Capability>(capability: C, isLost: boolean, text = because) => (isLost ? [{capability, because: text}] : []);
   return [
     ...lost('disk', isDisksFault(observed)),
     ...lost('ids', isIdsFault(observed)),

@@ -2,7 +2,7 @@
 
 import {spawn} from 'node:child_process';
 import {once} from 'node:events';
-import {existsSync, readFileSync, writeFileSync} from 'node:fs';
+import {copyFileSync, existsSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
 import type {EnginePattern} from '@tare/contract';
@@ -195,24 +195,42 @@ describeSite('an engine that fails to build the box, %s', {roles: isRoot ? ['roo
     need(this, first !== undefined, 'no second engine is installed');
     const broken = join(site.directory, 'broken');
     writeFileSync(broken, '#!/bin/sh\ncase $1 in --version) echo bubblewrap 0.11.0;; *) exit 1;; esac\n', {mode: 0o755});
-    const inner = [
-      'run',
-      '--policy',
-      site.policy({engines: ['bubblewrap', first?.name]}),
-      '--record',
-      join(site.directory, 'spool/next.json'),
-      ...sh('echo boxed'),
-    ];
+    const {mode, engine, flags} = await boxedBy(broken, {engines: ['bubblewrap', first?.name]});
+    expect([mode, engine.name, flags.includes('unboxed')]).to.deep.equal(['box', first?.name, false]);
+  });
+
+  it('is tried once more where a mount of the node’s went away meanwhile, and no third time', async () => {
+    const real = join(site.directory, 'real');
+    copyFileSync('/usr/bin/bwrap', real);
+    const counted = join(site.work, 'counted');
+    const words = join(site.directory, 'words');
+    writeFileSync(
+      words,
+      `bwrap: Can't bind mount /oldroot/ on /newroot/: Unable to apply mount flags: remount "/x": No such file or directory\n`,
+    );
+    const unlucky = (times: number): string => {
+      const fake = join(site.directory, `unlucky-${String(times)}`);
+      const fails = `echo >>${counted}; if [ $(wc -l <${counted}) -le ${String(times)} ]; then cat ${words} >&2; exit 1; fi`;
+      writeFileSync(fake, `#!/bin/sh\n[ "$1" = --version ] || { ${fails}; }\nexec ${real} "$@"\n`, {mode: 0o755});
+      return fake;
+    };
+    const once = await boxedBy(unlucky(1), {box: 'required'});
+    expect([once.mode, once.engine.name, once.flags.includes('unboxed')]).to.deep.equal(['box', 'bubblewrap', false]);
+    rmSync(counted);
+    const other = await boxedBy(unlucky(9), {box: 'optional', engines: ['bubblewrap']});
+    expect([other.mode, other.flags.includes('unboxed')]).to.deep.equal(['limits-only', true]);
+    expect(readFileSync(counted, 'utf8')).to.equal('\n\n');
+  });
+
+  /** The record of a job in a mount namespace in which another program is bubblewrap's. */
+  async function boxedBy(bubblewrap: string, policy: object): Promise<{mode: string; engine: {name: string}; flags: string[]}> {
+    const file = join(site.directory, 'spool/boxed-by.json');
+    const inner = ['run', '--policy', site.policy(policy), '--record', file, ...sh('echo ran')];
     const script = 'mount --make-rprivate / && mount --bind "$0" /usr/bin/bwrap && exec "$@"';
-    const argv = ['--mount', '/bin/sh', '-c', script, broken, bin('tare'), ...inner];
+    const argv = ['--mount', '/bin/sh', '-c', script, bubblewrap, bin('tare'), ...inner];
     const child = spawn('/usr/bin/unshare', argv, {cwd: site.work, stdio: ['ignore', 'pipe', 'pipe']});
     const {code, stdout, stderr} = await ending(child);
-    expect([code, stdout], stderr).to.deep.equal([0, 'boxed\n']);
-    const record = JSON.parse(readFileSync(join(site.directory, 'spool/next.json'), 'utf8')) as {
-      mode: string;
-      engine: {name: string};
-      flags: string[];
-    };
-    expect([record.mode, record.engine.name, record.flags.includes('unboxed')]).to.deep.equal(['box', first?.name, false]);
-  });
+    expect([code, stdout], stderr).to.deep.equal([0, 'ran\n']);
+    return JSON.parse(readFileSync(file, 'utf8')) as Awaited<ReturnType<typeof boxedBy>>;
+  }
 });
