@@ -55,8 +55,11 @@ const long = (...also) => ({usual: [], also});
 /** What is in test/lab/v2 and has no row: tests that make their own groups, as root. */
 const OF_VERSION_2 = {usual: ['v2'], also: ['bookworm-v2', 'bullseye-v2']};
 
-/** How often what is repeated is repeated: in `npm test`, and with `--all`. The suite `node` repeats its part as often as the tests say themselves. */
-const SHORT = {TARE_LAB_TIMES: '2', TARE_BOXES: '10'};
+/**
+ * How often what is repeated is repeated, and by which role: in `npm test`, and with `--all`. The suite `node` repeats its part as often as the tests say
+ * themselves, and has both roles.
+ */
+const SHORT = {TARE_LAB_TIMES: '2', TARE_BOXES: '10', TARE_ROLE: 'user'};
 const LONG = {TARE_LAB_TIMES: '10', TARE_BOXES: '50', TARE_JOBS: '40'};
 export const repeatsOf = (all) => (all ? LONG : SHORT);
 

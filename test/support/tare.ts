@@ -27,8 +27,10 @@ import {patience} from './pace.js';
 export type Role = 'root' | 'user';
 const NOBODY = 65534;
 export const isRoot = process.getuid?.() === 0;
-/** Roles that this test run can play. */
-export const ROLES: readonly Role[] = isRoot ? ['root', 'user'] : ['user'];
+/** Roles that this test run can play, or the one of them that TARE_ROLE names. */
+export const ROLES: readonly Role[] = (isRoot ? (['root', 'user'] as const) : (['user'] as const)).filter(
+  (role) => role === (process.env.TARE_ROLE ?? role),
+);
 
 const checkout = fileURLToPath(new URL('../../', import.meta.url)).replace(/\/$/, '');
 
