@@ -97,9 +97,12 @@ static bool place_shared(const struct places *places, char *const *words)
 	       mount_tree_attach(places->trees[index], words[1]);
 }
 
+/* What this kernel does not have cannot be written to. */
 static bool hold_read_only(const char *place)
 {
 	int tree = mount_tree_open(place);
+	if (tree < 0 && errno == ENOENT)
+		return true;
 	bool done = tree >= 0 && mount_tree_read_only(tree, false) && mount_tree_attach(tree, place);
 
 	close_kept(tree);

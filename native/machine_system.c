@@ -118,12 +118,12 @@ static _Noreturn void become_init_inside(char *orders, size_t size, int control)
 	const char *what = NULL;
 	struct message message;
 
+	lift_limits();
 	if (!own_mounts() || !machine_mounts_make(orders, size, &what)) {
 		message_failed(&message, "engine", errno, what ? what : "mounts of its own");
 		message_send(&message, control);
 		close_and_exit(EXIT_WRAPPER);
 	}
-	lift_limits();
 	if (control != CONTROL && dup2(control, CONTROL) < 0)
 		close_and_exit(EXIT_WRAPPER);
 	init_main("3");
@@ -337,7 +337,7 @@ _Noreturn void machine_system_main(void)
 	promise_memory();
 	signal(SIGPIPE, SIG_IGN);
 	raise_loopback();
-	system.port = (struct port){ .fd = open_port(), .patient = true, .take = take_letter_of_node, .context = &system };
+	system.port = (struct port){ .fd = open_port(), .sole = true, .patient = true, .take = take_letter_of_node, .context = &system };
 	channel_open(&system.init, -1);
 	if (system.port.fd < 0)
 		power_off("the port to the node");

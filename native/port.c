@@ -131,9 +131,10 @@ static void tell_taken(struct port *port, const struct stream_end *stream, size_
 	port_send(port, LETTER_TAKEN, stream->number, count, sizeof count);
 }
 
-static void end_to(struct stream_end *stream)
+/* A socket of the caller's goes on for those who have it too, as when a payload on the node has ended. */
+static void end_to(const struct port *port, struct stream_end *stream)
 {
-	if (stream->to >= 0 && is_socket(stream->to))
+	if (port->sole && stream->to >= 0 && is_socket(stream->to))
 		shutdown(stream->to, SHUT_WR);
 	close_once(&stream->to);
 }
@@ -165,7 +166,7 @@ static void write_to(struct port *port, struct stream_end *stream)
 	memmove(stream->waiting, stream->waiting + n, stream->waiting_size);
 	tell_taken(port, stream, (size_t)n);
 	if (stream->ended && !stream->waiting_size)
-		end_to(stream);
+		end_to(port, stream);
 }
 
 static struct stream_end *stream_of(struct port *port, uint32_t number)
@@ -210,7 +211,7 @@ static bool take_letter(struct port *port, const struct letter *letter)
 			return false;
 		stream->ended = true;
 		if (!stream->waiting_size)
-			end_to(stream);
+			end_to(port, stream);
 		return true;
 	case LETTER_DEAF:
 		if (!stream)

@@ -39,6 +39,7 @@ struct stream_end {
 
 struct port {
 	int fd; /* does not block; -1: closed */
+	bool sole; /* nobody else has its streams' descriptors: at the end of one, who reads it is told (shutdown(2)) */
 	bool patient; /* no end of it counts before the first letter came: the other side is not there yet */
 	char *in, *out;
 	size_t in_size, in_capacity, out_size, out_used, out_capacity;

@@ -33,11 +33,12 @@ export const STEPS: EngineSteps<readonly Part[]> = {
   'mount.readonly': ({destination}) => [{inside: ['readonly', destination], covers: destination}],
   // enter has put it below the root, which the machine gets with all below it
   'mount.move': () => [],
-  // a kernel of its own has nothing of the node's, and init takes the payload's rights away there
+  // a kernel of its own shows nothing of the node's; root of a machine that an account started is the payload, without any rights of root's
+  'paths.protect': ({readOnly}) => readOnly.map((path) => ({inside: ['readonly', path], covers: null})),
+  // init takes the payload's rights away there
   'namespace.unshare': () => [],
-  'paths.protect': () => [],
   'privileges.drop': () => [],
-  // the supervisor writes the accounts, which are bound
   'image.root': 'has no store of images',
+  // the supervisor writes the accounts, which are bound
   'accounts.provide': () => [],
 };
