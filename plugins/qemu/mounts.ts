@@ -37,7 +37,7 @@ export const STEPS: EngineSteps<readonly Part[]> = {
   'namespace.unshare': () => [],
   'paths.protect': () => [],
   'privileges.drop': () => [],
-  // the supervisor writes the accounts, which are bound
   'image.root': 'has no store of images',
+  // the supervisor writes the accounts, which are bound
   'accounts.provide': () => [],
 };
