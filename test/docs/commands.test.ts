@@ -77,7 +77,8 @@ function fault(line: string): string | null {
 function flagFault(command: Command, word: string, rest: string[]): string | null {
   const [, long, , written] = /^--([a-z-]+)(=(.*))?$/.exec(word) ?? [];
   if (long === 'help') return null;
-  const named = long === undefined ? [...word.slice(1)].map((char) => Object.values(command.flags).find((flag) => flag.char === char)) : [];
+  const named =
+    long === undefined ? Array.from(word.slice(1), (char) => Object.values(command.flags).find((flag) => flag.char === char)) : [];
   const flags = long === undefined ? named : [command.flags[long]];
   const last = flags.at(-1);
   if (last === undefined || flags.includes(undefined)) return `has no flag ${word}`;
