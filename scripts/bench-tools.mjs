@@ -2,6 +2,11 @@
 import {chownSync, mkdirSync, readFileSync} from 'node:fs';
 
 export const NOBODY = 65534;
+/** What gives a box's own namespaces by bubblewrap alone. */
+export const BUBBLEWRAP =
+  '--unshare-user --unshare-pid --unshare-ipc --unshare-uts --ro-bind / / --proc /proc --dev /dev --tmpfs /tmp --cap-drop ALL --as-pid-1 -- /bin/true'.split(
+    ' ',
+  );
 export const isRoot = process.getuid() === 0;
 export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 

@@ -5,7 +5,7 @@
 // npm run bench -- filter [ROUNDS [WORD]]: what the filter on system calls costs payloads (those with WORD in their line), in CPU time: three boxes
 // take turns, two of them without it.
 // npm run bench -- machine [RUNS]: from start to payload of a small machine, beside containers and an emulated machine that boot the same tree.
-// npm run bench -- engines [RUNS]: the launch of `true` by each engine through Tare, beside the engine bare. Daemons have to run.
+// npm run bench -- engines [RUNS]: the launch of `true` by each engine through Tare, beside the engine bare; as root, with daemons of its own.
 // The commands take turns, so that a machine whose speed drifts slows all of them; medians and ratios are what counts.
 import {spawn, spawnSync} from 'node:child_process';
 import {once} from 'node:events';
@@ -15,9 +15,8 @@ import path from 'node:path';
 import {createInterface} from 'node:readline';
 import {fileURLToPath} from 'node:url';
 import {peers} from './bench-containers.mjs';
-import {benchEngines} from './bench-engines.mjs';
 import {build} from './build.mjs';
-import {NOBODY, family, isRoot, median, owned, pause} from './bench-tools.mjs';
+import {BUBBLEWRAP, NOBODY, family, isRoot, median, owned, pause} from './bench-tools.mjs';
 import {BOX, TOOLCHAIN, nodeModules, nodeVersion, systemPackages} from './setup.mjs';
 import {Stop, main, root, which} from './steps.mjs';
 
@@ -29,14 +28,10 @@ const WARM_UP = 3;
 const NOBODY_TOO = 65533;
 const TMPFS_MAGIC = 0x01021994;
 const FOLDER = path.join(root, 'dist/tare');
-/** The box's own namespaces, by hand. */
-const BARE =
-  '--unshare-user --unshare-pid --unshare-ipc --unshare-uts --ro-bind / / --proc /proc --dev /dev --tmpfs /tmp --cap-drop ALL --as-pid-1 -- /bin/true'.split(
-    ' ',
-  );
 
 /** Milliseconds from start to exit. */
-function time({command, options}) {
+function time({command, options, settle}) {
+  settle?.();
   const began = process.hrtime.bigint();
   const {status, error} = spawnSync(command[0], command.slice(1), {stdio: 'ignore', ...options});
   const ms = Number(process.hrtime.bigint() - began) / 1e6;
@@ -93,7 +88,7 @@ function launch(runs, place) {
   try {
     compare(
       [
-        {name: 'bwrap, the same namespaces', command: [which('bwrap'), ...BARE], options: user},
+        {name: 'bwrap, the same namespaces', command: [which('bwrap'), ...BUBBLEWRAP], options: user},
         wrap(`tare-wrap of the folder, unprivileged, spool on ${fileSystem(place)}`, user),
         ...(isRoot ? [wrap('tare-wrap of the folder, unprivileged, spool on memory', as(NOBODY_TOO, workToo))] : []),
         {name: 'tare run of the folder, unprivileged', command: run(path.join(FOLDER, 'bin')), options: user},
@@ -276,8 +271,7 @@ function withTsx(script, ...args) {
 
 const records = (count, place, exporters) => withTsx('bench-records.mjs', count, place, ...exporters);
 const machine = (runs, place) => withTsx('bench-machine.mjs', runs, place);
-
-const engines = (runs, place) => benchEngines(runs, place, owned(path.join(place, 'work'), 0), BARE);
+const engines = (runs, place) => withTsx('bench-engines.mjs', runs, place);
 
 const BENCHES = {launch, memory, ps, records, filter, machine, engines};
 /** Does not run the compiled folder. */

@@ -61,9 +61,8 @@ interface AppState {
   /** Of the start that runs. */
   executedUs: number | null;
   keeperPid: number | null;
+  /** null: none of its starts was executed. Of one that may have been, the time of its end. */
   firstExecutedUs: number | null;
-  /** One of its starts was executed, or may have been. */
-  ran: boolean;
   wallUs: number | null;
   totals: KeeperTotals;
   ready: boolean;
@@ -125,7 +124,6 @@ export class Applications {
       executedUs: null,
       keeperPid: null,
       firstExecutedUs: null,
-      ran: false,
       wallUs: null,
       totals: {cpuUserUs: null, cpuSystemUs: null, largestProcessBytes: null},
       ready: false,
@@ -149,7 +147,7 @@ export class Applications {
   executed(index: number, start: number, us: number, keeperPid: number): void {
     const {step, app} = this.at(index);
     app.starts = Math.max(app.starts, start);
-    Object.assign(app, {runs: true, ran: true, executedUs: us, keeperPid, rawStatus: null});
+    Object.assign(app, {runs: true, executedUs: us, keeperPid, rawStatus: null});
     app.firstExecutedUs ??= us;
     if (step.ready.when === 'started') app.ready = true;
     app.waitedUs = 0;
@@ -175,7 +173,6 @@ export class Applications {
     const {rawStatus, endedUs} = report;
     app.starts = Math.max(app.starts, start);
     // a keeper that was killed could not say that what it kept was executed: it counts as if it was
-    app.ran = true;
     if (app.firstExecutedUs === null && endedUs !== null) Object.assign(app, {firstExecutedUs: endedUs, executedUs: endedUs});
     if (app.executedUs !== null && endedUs !== null) app.wallUs = (app.wallUs ?? 0) + Math.max(0, endedUs - app.executedUs);
     app.totals = addUp(app.totals, report);
@@ -293,7 +290,7 @@ export class Applications {
   }
 
   private payloadRan(): boolean {
-    return this.steps.some(({system}, index) => system?.role === 'payload' && this.apps[index]?.ran === true);
+    return this.steps.some(({system}, index) => system?.role === 'payload' && this.at(index).app.firstExecutedUs !== null);
   }
 
   private serviceFailure(): ServiceFault | null {
@@ -309,7 +306,7 @@ export class Applications {
   private payloadFault(): string | null {
     const payloads = this.steps.flatMap(({system}, index) => (system?.role === 'payload' ? [this.at(index).app] : []));
     const [only, ...others] = payloads;
-    return only === undefined || others.length > 0 || only.starts === 0 || only.ran ? null : only.reason;
+    return only === undefined || others.length > 0 || only.starts === 0 || only.firstExecutedUs !== null ? null : only.reason;
   }
 
   /** Services end after everything else. */
@@ -522,9 +519,9 @@ export class Applications {
 const neverReady = (name: string): string => `it needs ${name}, which was never ready`;
 
 function outcomeOf(app: AppState, whose: 'payload' | 'slot' | 'node' | null): RecordApplication['outcome'] {
-  const {rawStatus, ran, oom, stopped, reason, starts} = app;
+  const {rawStatus, firstExecutedUs, oom, stopped, reason} = app;
   const none = {exitCode: null, signal: null, limit: null, limitScope: null, reason};
-  if (rawStatus === null) return {...none, status: starts === 0 || !ran ? 'not-started' : 'lost'};
+  if (rawStatus === null) return {...none, status: firstExecutedUs === null ? 'not-started' : 'lost'};
   const how = {...none, ...describe(rawStatus)};
   if (oom !== null)
     return {

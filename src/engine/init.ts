@@ -1,6 +1,6 @@
 import type {Engine, EngineLaunch} from '@tare/contract';
 import {BRIDGE} from '../plan/engine.js';
-import {stepsOf} from '../plan/step.js';
+import {stepOf, stepsOf} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 
 /** How every engine starts init: enter puts the socket to the shim at descriptor 3 and the executable at 4 (native/README.md). */
@@ -31,7 +31,7 @@ export const bridgedFolder = (boxDirectory: string): string => `${boxDirectory}/
  * is bound for the payload to write to is reached without links, but in an image, which has links of its own.
  */
 function shownTo(plan: Plan, exists: (path: string) => boolean): string[] {
-  const owner = stepsOf(plan, 'identity.take')[0];
+  const owner = stepOf(plan, 'identity.take');
   if (owner === undefined || owner.uid === 0) return [];
   const binds = stepsOf(plan, 'mount.bind');
   const isNode = [...binds, ...stepsOf(plan, 'mount.move')].some(({source}) => source === '/');

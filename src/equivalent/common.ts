@@ -95,6 +95,8 @@ export function commonNotes({mode, mounts, programs, services, root, tasks}: Out
     notes.push({about: 'mount.bind', text: `files that Tare makes for the box are not there: ${mounts.ofTare.join(', ')}`});
   if (mounts.absent.length > 0)
     notes.push({about: 'mount.bind', text: `not on the node now, and so not bound: ${mounts.absent.join(', ')}`});
+  if (mounts.uncovered.length > 0)
+    notes.push({about: 'mount.tmpfs', text: `not on the node now, and so not covered: ${mounts.uncovered.join(', ')}`});
   if (root.kind === 'image' && root.tree === null && root.format !== 'squashfs')
     notes.push({
       about: 'image.take',

@@ -47,6 +47,8 @@ export interface Mounts {
   ofTare: readonly string[];
   /** Sources that are not on the node now, and are bound where they are. */
   absent: readonly string[];
+  /** Places of the wrapper that are not on the node now, and are covered where they are. */
+  uncovered: readonly string[];
   /** Where POSIX message queues are mounted. */
   queues: string | null;
   /** Whether /dev is read-only. */
@@ -98,12 +100,17 @@ export function outlineMounts(plan: Plan, looks: Looks): Mounts {
   const list: Mount[] = [];
   const ofTare: string[] = [];
   const absent: string[] = [];
+  const uncovered: string[] = [];
+  const isNode = outlineRoot(plan).kind === 'node';
   const isUsers = stepOf(plan, 'view.unshare')?.user === true && stepOf(plan, 'image.take') === undefined;
   const readOnly = stepsOf(plan, 'mount.readonly').map(({destination}) => destination);
   for (const step of plan.steps) {
     const mount = mountOf(step, looks);
     if (mount === null || mount.destination === '/') continue;
-    if (mount.kind === 'tmpfs') list.push({...mount, readOnly: readOnly.includes(mount.destination)});
+    // of the node's root, which is read-only, no tool makes a place to mount upon
+    if (mount.kind === 'tmpfs' && isNode && mount.destination !== '/dev/shm' && looks(mount.destination) === null)
+      uncovered.push(mount.destination);
+    else if (mount.kind === 'tmpfs') list.push({...mount, readOnly: readOnly.includes(mount.destination)});
     else if (mount.kind !== 'bind') continue;
     else if (['/tmp', '/var/tmp'].includes(mount.destination) && mount.source.startsWith('{box}/'))
       list.push({kind: 'private', destination: mount.destination});
@@ -120,6 +127,7 @@ export function outlineMounts(plan: Plan, looks: Looks): Mounts {
     points: [...new Set(stepsOf(plan, 'mount.point').map(({path}) => path))],
     ofTare,
     absent,
+    uncovered,
     queues: stepOf(plan, 'mount.dev')?.queues ?? null,
     devIsReadOnly: readOnly.includes('/dev'),
   };

@@ -90,11 +90,13 @@ function resolveName({steps, choices, flags}: Resolving, {hostname}: Found): Res
   };
 }
 
-/** Skips the tmpfs over directories of the wrapper that do not exist. */
+/** Skips the tmpfs over directories of the wrapper that do not exist, and what makes it read-only. */
 function resolveMissing({steps, choices, flags}: Resolving, {exists}: Found): Resolving {
   if (exists === undefined) return {steps, choices, flags};
-  const isMissing = (step: Step): boolean => step.op === 'mount.tmpfs' && step.destination !== IN_DEV && !exists(step.destination);
-  const missing = steps.filter(isMissing).flatMap((step) => (step.op === 'mount.tmpfs' ? [step.destination] : []));
+  const covered = stepsOf({steps}, 'mount.tmpfs').map(({destination}) => destination);
+  const missing = covered.filter((path) => path !== IN_DEV && !exists(path));
+  const isMissing = (step: Step): boolean =>
+    (step.op === 'mount.tmpfs' || step.op === 'mount.readonly') && missing.includes(step.destination);
   return {
     steps: steps.filter((step) => !isMissing(step)),
     choices: [

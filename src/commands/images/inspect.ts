@@ -3,6 +3,7 @@ import {Args} from '@oclif/core';
 import {EXIT, TareError} from '../../errors.js';
 import {listCache} from '../../image/cache-prune.js';
 import {lookAtImage} from '../../image/look.js';
+import {isImageName} from '../../job/image-name.js';
 import {formatBytes} from '../../job/quantity.js';
 import {allowsImage, allowsPath} from '../../policy/images.js';
 import {renderTable} from '../../report/table.js';
@@ -61,7 +62,15 @@ export default class ImagesInspect extends TareCommand {
   }
 }
 
+/** @throws TareError IMAGE_UNUSABLE */
 function pathOf(text: string, images: Images): string {
+  if (isImageName(text))
+    throw new TareError('IMAGE_UNUSABLE', {
+      message: 'an image by its name is in the store of an engine, where only a job’s engine looks',
+      where: text,
+      allowed: 'an image by a path of the node',
+      remedy: `\`tare plan --image ${text} -- true\` as root says whether a job can have it, and its digest`,
+    });
   if (text.includes('/')) return resolve(text);
   const fitting = allImages(images).filter((image) => isCalled(image, text));
   const [only, ...others] = fitting;

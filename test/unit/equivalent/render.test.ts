@@ -265,6 +265,18 @@ describe('a plan as the text of another tool', () => {
     expect(renderEquivalent('docker', plan, surroundings)).to.match(/not on the node now, and so not bound: .*\/tmp\/x509up_u1001/);
   });
 
+  it('places of the wrapper that are absent are named, and not covered', () => {
+    const {plan, surroundings} = planned('debian13-v1root.full.rules');
+    const {state} = plan.directories;
+    const covered = `--tmpfs ${state} `;
+    expect(renderEquivalent('bwrap', plan, surroundings))
+      .to.contain(covered)
+      .and.to.contain(`--remount-ro ${state} `);
+    const text = renderEquivalent('bwrap', plan, {...surroundings, looks: (path) => (path === state ? null : looks(path))});
+    expect(text).to.contain(`not on the node now, and so not covered: ${state}`);
+    expect(text).to.not.contain(covered).and.to.not.contain(`--remount-ro ${state} `);
+  });
+
   it('limits of an OCI runtime are in linux.resources and process.rlimits', () => {
     const {linux, process, root} = config('el9-v2-condor24.full.rules');
     expect(linux.resources).to.deep.equal({

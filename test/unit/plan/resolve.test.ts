@@ -70,6 +70,8 @@ describe('resolve: from what is wanted to what runs', () => {
     expect(empty(made)).to.include.members([state, '/dev/shm']);
     const found = resolve(made, {...nothing, exists: (path) => path !== state && path !== '/dev/shm'});
     expect(empty(found)).to.deep.equal(empty(made).filter((path) => path !== state));
+    expect(stepsOf(made, 'mount.readonly').map(({destination}) => destination)).to.include(state);
+    expect(stepsOf(found, 'mount.readonly').map(({destination}) => destination)).not.to.include(state);
     expect(found.resolved).to.deep.equal([{choice: `an empty ${state}`, chose: 'left out', because: 'the node has nothing there'}]);
   });
 
