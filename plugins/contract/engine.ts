@@ -85,10 +85,12 @@ export interface Engine<Part = unknown> {
   /** It makes mount points, and its configuration says which of them are files: `isFile` tells it, for which a process is started. */
   tellsFiles: boolean;
   /**
-   * It has a store of images on the node, and a translator for `image.root`. Root's wrapper asks it by `image inspect --format` as Docker's
-   * (docker-image-inspect(1)), and has it fetch nothing: `pull` is for people. Absent: it has none.
+   * It has a store of images on the node. Root's wrapper asks it by `image inspect --format` as Docker's (docker-image-inspect(1)), and has it fetch
+   * nothing: `pull` is for people. `shown`: it has a translator for `image.root`. `saved`: it sees what is mounted for a box, and its program
+   * writes an image to standard output by `save --quiet --format docker-archive ID` (podman-save(1)), of which the box has a view. Absent: it has
+   * none.
    */
-  images?: true;
+  images?: 'shown' | 'saved';
   steps: EngineSteps<Part>;
   /** Why it cannot do a plan, each step of which it can do; null: it can. Absent: it always can. */
   refuses?(plan: Pick<Plan, 'steps' | 'limits'>): Reason | null;

@@ -91,7 +91,7 @@ export const engine: Engine<readonly Part[]> = {
   tellsFiles: false,
   groups: 'none',
   skipsMissing: false,
-  images: true,
+  images: 'shown',
   steps: STEPS,
   obstacle: ({uid}) => (uid === 0 ? null : 'is used by root only: who may use its daemon is root'),
   translate: (task, parts) => {

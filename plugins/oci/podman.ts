@@ -99,8 +99,9 @@ export const podman: Engine<readonly Part[]> = {
   tellsFiles: false,
   groups: 'none',
   skipsMissing: false,
-  // crun makes the places of mounts as the box’s account, which can make none in an image
-  steps: {...STEPS, 'image.root': 'makes its boxes of folders, not of the images of its store: name a file that `podman save` has written'},
+  images: 'saved',
+  // crun makes the places of mounts as the box’s account, which can make none in an image: a view has them
+  steps: {...STEPS, 'image.root': 'shows no image of its store: it writes one to an archive, and the box has a view of that'},
   translate: (task, parts) => {
     const all = parts.flat();
     const root = all.find((part) => 'destination' in part && part.destination === '/');

@@ -13,6 +13,8 @@ export interface Answer {
   out: Buffer;
   /** The last thing that it said of what went wrong. */
   error: string;
+  /** All that it said of it, up to 4 KiB. */
+  said: string;
   late: boolean;
 }
 
@@ -47,7 +49,7 @@ export function runAbandonable(
       child.stdout?.destroy();
       child.stderr?.destroy();
       child.unref();
-      resolve({code, out: Buffer.concat(pieces), error, late});
+      resolve({code, out: Buffer.concat(pieces), error, said, late});
     };
     const timer = setTimeout(() => {
       child.kill('SIGKILL');

@@ -3,7 +3,7 @@
 /** What the cache keeps of an unpacked image; sizes in bytes. */
 export interface CachedImage {
   digest: string;
-  kind: 'oci-layout' | 'oci-archive' | 'docker-archive' | 'squashfs';
+  kind: 'oci-layout' | 'oci-archive' | 'docker-archive' | 'squashfs' | 'reference';
   /** Where it was unpacked from. */
   source: string;
   /** What it is tagged as. */

@@ -1,6 +1,7 @@
-/** What a container says of its image. A job has the image's path on the node; the name of an image in an engine's store or a registry is none. */
+/** What a container says of its image. A path on the node is a job's; a name, which means what a store has, is left to people. */
 
 import {posix} from 'node:path';
+import {isImageName, wholeName} from '../job/image-name.js';
 import type {Draft, Origin} from './draft.js';
 import {BOOTS, bootsSystem} from './values.js';
 
@@ -14,10 +15,19 @@ export function placeImage(reference: string, engine: string, origin: Origin, dr
     placeImagePath(path, origin, draft);
     return;
   }
+  const name = nameOf(reference, engine);
+  const byName = name === null ? '' : `where root’s ${engine} has it and root starts the job, set image: ${name}; else `;
   draft.leave(
     origin,
-    `a job names its image by a path on the node: write it to a file (${engine} save ${plain(reference)} -o FILE) and set image: FILE`,
+    `Tare fetches no images: ${byName}write it to a file (${engine} save ${plain(reference)} -o FILE) and set image: FILE`,
   );
+}
+
+/** The whole name of an image that is called so; null: it is an id, or Podman's configuration says what a name without a registry means. */
+function nameOf(reference: string, engine: string): string | null {
+  if (/^(?:sha256:)?[0-9a-f]{6,64}$/.test(reference)) return null;
+  const name = isImageName(reference) ? reference : `docker://${reference}`;
+  return engine === 'docker' || /^docker:\/\/(?:localhost|[^/]*[.:][^/]*)\//.test(name) ? wholeName(name) : null;
 }
 
 /** A path as jobs and policies name it; a star would stand for other paths in a policy. */

@@ -2,7 +2,7 @@
 
 import type {FileSystem, Job, LimitName, Pattern, Valued} from './job.js';
 import {readLimits, type WrittenLimits} from './limits.js';
-import {checkNoView, HOST, readImage} from './load.js';
+import {HOST, readImage} from './load.js';
 import {absolute} from './path.js';
 import {Problems} from './problems.js';
 import {show} from './show.js';
@@ -49,7 +49,6 @@ export function applyFlags(job: Job, flags: JobFlags, callerDirectory: string, n
       found: 'node',
       allowed: 'shared, private',
     });
-  else if (applied.image !== null) checkNoView(applied.image, applied.filesystem, problems);
   problems.throwIfAny();
   return applied;
 }

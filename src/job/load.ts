@@ -127,7 +127,6 @@ function readView(
   }
   const read = image === undefined || image === HOST ? null : readImage(valued(image, '/image'), '/', problems);
   const asked = filesystem === undefined ? null : valued(filesystem, '/filesystem');
-  if (read !== null && filesystem !== 'node') checkNoView(read, asked, problems);
   return {filesystem: asked, image: read};
 }
 
@@ -138,17 +137,6 @@ export function readImage(image: Valued<string>, base: string, problems: Problem
   const whole = wholeName(value);
   if (whole === null) problems.invalid({message: 'not the name of an image', where: provenance.at, found: show(value), allowed: NAMES});
   return {...image, value: whole ?? value};
-}
-
-/** An engine shows an image of its store read-only. */
-export function checkNoView({value}: Valued<string>, filesystem: Valued<string> | null, problems: Problems): void {
-  if (filesystem === null || !isImageName(value)) return;
-  problems.invalid({
-    message: 'an image by its name is read-only, without a view that can be written to',
-    where: filesystem.provenance.at,
-    found: `${filesystem.value} with ${show(value)}`,
-    allowed: 'no filesystem, or an image by a path',
-  });
 }
 
 /** `tare run -- command`, and what a batch system hands to tare-wrap. */

@@ -9,6 +9,7 @@ import type {Policy} from '../policy/policy.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {EngineChoice, Inputs} from './inputs.js';
 import {reachesEngine, SCOPES_ABI} from './landlock.js';
+import {stepOf} from './step.js';
 
 /** What an engine is chosen from. */
 export interface EngineInputs {
@@ -147,6 +148,9 @@ export function planRefusal(engine: Engine, plan: Pick<Plan, 'steps' | 'landlock
     const why = abi === null ? because : `version ${String(abi)} of Landlock, ${String(SCOPES_ABI)} is the least`;
     return `listens on a socket that a payload with the node’s network could reach, and end its box by (${why})`;
   }
+  const taken = stepOf(plan, 'image.take');
+  if (taken?.kind === 'reference' && taken.tree !== null && engine.images !== 'saved')
+    return `writes no image of a store to an archive (${taken.op})`;
   for (const step of plan.steps) {
     // enter makes what lies in another mount of the box
     if ('inside' in step) continue;

@@ -12,7 +12,7 @@ import type {Step} from './step.js';
 
 /**
  * `directory`: an unpacked tree, used where it lies; layouts and archives are unpacked into the cache; squashfs is mounted; `reference`: the engine
- * has it in its store, by its name.
+ * has it in its store, by its name, and shows it, or writes it to an archive that is unpacked into the cache.
  */
 export type ImageKind = 'directory' | 'oci-layout' | 'oci-archive' | 'docker-archive' | 'squashfs' | 'reference';
 
@@ -26,6 +26,8 @@ export interface ImageFound {
   architecture: string | null;
   /** Of a squashfs file: how it is mounted here; program and options of squashfuse. */
   mount: {by: 'loop' | 'squashfuse'; program: string | null; options: string[]} | null;
+  /** The engine in whose store it was found; absent: in none. */
+  store?: string;
 }
 
 /** Steps that make an image the lowest layer of a view. */
@@ -44,12 +46,15 @@ export const SQUASHFUSE = ['/usr/bin/squashfuse_ll', '/usr/bin/squashfuse', '/us
 /** The mount point of a file system in a file. */
 export const MOUNTED = '{box}/view/image';
 
-/** @param found absent: not looked at yet; it is then taken for a directory, since the policy's refusals do not depend on that */
-export function planImage(image: Valued<string>, found: ImageFound | undefined, policy: Policy, uid: number): ImagePlan {
+/**
+ * @param found absent: not looked at yet; it is then taken for a directory, since the policy's refusals do not depend on that
+ * @param isShown the engine shows it, without a view
+ */
+export function planImage(image: Valued<string>, found: ImageFound | undefined, policy: Policy, uid: number, isShown = false): ImagePlan {
   const {value: path, provenance} = image;
   const {kind, digest, mount} = found ?? {kind: isImageName(path) ? 'reference' : 'directory', digest: null, mount: null};
   const take = (tree: string | null): Step => ({op: 'image.take', path, kind, digest, tree, because: provenance.at});
-  if (kind === 'directory' || kind === 'reference') return {lower: path, directories: [], mounts: [], take: take(null)};
+  if (kind === 'directory' || isShown) return {lower: path, directories: [], mounts: [], take: take(null)};
   const cached = digest === null ? null : cachedTree(imagesPlace(policy, uid), digest);
   if (kind === 'squashfs') {
     // a file that others can change is copied before it is mounted: only its digest is known

@@ -121,7 +121,8 @@ function layOut(inputs: Inputs, limits: PlannedLimits, parts: MountParts): Layou
     ...work.mounted.map(({value}) => value),
     ...identity.map(({destination}) => destination),
   ];
-  const image = choice.image === null ? null : planImage(choice.image, call.image, inputs.policy, inputs.facts.caller.uid);
+  const isShown = choice.value === 'image';
+  const image = choice.image === null ? null : planImage(choice.image, call.image, inputs.policy, inputs.facts.caller.uid, isShown);
   const view = viewOf(inputs, parts, {choice, place, image, writable: work.mounted.map(({value}) => value), destinations});
   const hidden = isImage ? [] : hidePlaces(inputs, real);
   const [temporary, varTemporary] = [`${below}/tmp`, `${below}/var-tmp`];

@@ -23,6 +23,7 @@ import {planObserved} from './observed.js';
 import {checkAvailable, selectPattern} from './pattern.js';
 import {planSteps} from './sequence.js';
 import type {Step} from './step.js';
+import {storeObstacles} from './stores.js';
 import {checkInit, planServices} from './system.js';
 import {checkView, chooseView} from './view.js';
 import {isOwnDirectory} from './writable.js';
@@ -57,11 +58,12 @@ function planWithout(unable: ReadonlyMap<string, Reason>, original: Inputs): {pl
   const identity = chooseIdentity(unchosen);
   const isolated = identity === null ? null : identity.kind === 'host' ? 'host' : 'none';
   const network = isolated ?? job.network?.value ?? policy.network.value[0] ?? 'host';
-  const view = chooseView(unchosen);
   if (!isObserved) requireKnownEngine(policy, original.engines);
   // what is only observed has no engine, and one that the policy forbids does not keep it from running
   const asked = {facts, policy, engines: original.engines, only: isObserved ? null : (call.engine ?? null)};
-  const choice = chooseEngine(asked, {pattern: pattern.value, network, userProgram: identity?.kind === 'user'}, unable);
+  const unableToo = new Map([...storeObstacles(unchosen), ...unable]);
+  const choice = chooseEngine(asked, {pattern: pattern.value, network, userProgram: identity?.kind === 'user'}, unableToo);
+  const view = chooseView({...unchosen, engine: typeof choice === 'string' ? null : choice});
   const mode = chooseMode(unchosen, {network, view, pattern, identity: identity !== null}, choice);
   const engine = mode.value === 'box' && typeof choice !== 'string' ? choice : null;
   const inputs: Inputs = {...unchosen, engine};

@@ -40,10 +40,11 @@ export interface ViewChoice {
   image: Valued<string> | null;
 }
 
-/** What the job asks for, else the policy's first; an image alone means the box's view of it. */
-export function chooseView({job, policy}: Pick<Inputs, 'job' | 'policy'>): ViewChoice {
+/** What the job asks for, else the policy's first; an image alone means the box's view of it. An engine that saves its images has views of them. */
+export function chooseView({job, policy, engine}: Pick<Inputs, 'job' | 'policy' | 'engine'>): ViewChoice {
   const {image} = job;
-  if (image !== null && isImageName(image.value)) return {value: 'image', because: image.provenance.at, image};
+  if (image !== null && isImageName(image.value) && engine?.engine.images !== 'saved')
+    return {value: 'image', because: image.provenance.at, image};
   if (job.filesystem !== null) return {value: job.filesystem.value, because: job.filesystem.provenance.at, image};
   if (image !== null) return {value: 'shared', because: image.provenance.at, image};
   const {value, provenance} = policy.filesystem;
@@ -69,7 +70,8 @@ export function checkView({value, because, image}: ViewChoice, {facts: {views}, 
   }
 }
 
-const usable = ({overlay, fuse}: ViewFacts): Ability | null => [overlay, fuse].find(({available}) => available) ?? null;
+/** How views are mounted here; null: in no way. */
+export const usable = ({overlay, fuse}: ViewFacts): Ability | null => [overlay, fuse].find(({available}) => available) ?? null;
 const remedyOf = ({overlay, fuse}: ViewFacts): string | null => {
   const remedies = [overlay.remedy, fuse.remedy].filter((remedy) => remedy !== null);
   return remedies.length === 0 ? null : remedies.join(', or ');

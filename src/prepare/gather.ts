@@ -5,7 +5,6 @@ import {pinnedCpus} from '../box/pinned.js';
 import type {Facts} from '../host/facts.js';
 import {readFacts} from '../host/index.js';
 import {spawnBriefly} from '../host/spawn.js';
-import {isImageName} from '../job/image-name.js';
 import type {Job} from '../job/job.js';
 import {namesOf} from '../plan/engine.js';
 import {placesOf} from '../policy/places.js';
@@ -28,7 +27,7 @@ export function wants(job: Job, policy: Policy): Wanted {
   const settings = [policy, ...policy.rules.map(({set}) => set)];
   const pins = [job.limits, policy.defaults, policy.maxima].some(({pinCores}) => pinCores?.value === 1);
   const view =
-    (job.image !== null && !isImageName(job.image.value)) ||
+    job.image !== null ||
     (job.filesystem === null
       ? settings.some(({filesystem}) => (filesystem?.value[0] ?? 'node') !== 'node')
       : job.filesystem.value !== 'node');

@@ -1,23 +1,25 @@
 /** The image of a job: looked at before the plan, and unpacked when the box is begun. */
 
 import {join} from 'node:path';
+import type {Engine} from '@tare/contract';
 import {stateDirectory} from '../box/state.js';
 import {TareError} from '../errors.js';
 import {runAbandonable, type Through} from '../host/abandon.js';
 import {nodeArchitecture} from '../image/architecture.js';
-import {BlobError} from '../image/blobs.js';
+import {BlobError, type Blobs} from '../image/blobs.js';
 import {BrokenImage, CannotUnpack} from '../image/broken.js';
-import type {CacheContext} from '../image/cache-folder.js';
+import {hexOf, removeTree, type CacheContext} from '../image/cache-folder.js';
 import {shrinkCache} from '../image/cache-prune.js';
 import {noteUse, obtain, openCache} from '../image/cache.js';
 import {copyVerified} from '../image/copy.js';
 import {ZSTD} from '../image/decompress.js';
 import {firstProgram, lookAtImage, openBlobs} from '../image/look.js';
-import {lookInStore} from '../image/store.js';
+import {saveImage} from '../image/save.js';
+import {lookInStore, type Storing} from '../image/store.js';
 import {OtherArchitecture, readManifest} from '../image/manifest.js';
 import {unpackLayers} from '../image/unpack.js';
-import type {Unpacking} from '../image/unpacking.js';
-import {isImageName} from '../job/image-name.js';
+import type {UnpackOptions, Unpacking} from '../image/unpacking.js';
+import {isImageName, plainName} from '../job/image-name.js';
 import type {Init, Valued} from '../job/job.js';
 import {repositoryOf} from '../plan/cvmfs.js';
 import type {ImageFound} from '../plan/image.js';
@@ -74,34 +76,47 @@ export async function findImage(
 }
 
 /** @throws TareError IMAGE_UNUSABLE, IMAGE_ARCHITECTURE */
-async function findStored({value, provenance}: Valued<string>, {facts}: Inputs, {mode, engine}: Plan): Promise<ImageFound | null> {
-  const {name, path} = engine;
-  if (mode.value !== 'box' || path === null) return null;
-  if (facts.caller.uid !== 0)
-    throw new TareError('IMAGE_UNUSABLE', {
-      message: 'an image by its name is of root’s store, which root’s wrapper alone uses',
-      where: provenance.at,
-      found: value,
-      allowed: 'an image by a path of the node',
-      remedy: `write it to a file (${name} save), and name that as image`,
-    });
-  return lookInStore(value, {name, path}, provenance.at);
+async function findStored({value, provenance}: Valued<string>, {facts, engines}: Inputs, plan: Plan): Promise<ImageFound | null> {
+  const store = plan.mode.value === 'box' ? storeOf(plan, engines) : null;
+  if (store === null) return null;
+  requireRoot(facts.caller.uid, value, store, provenance.at);
+  return lookInStore(value, store, provenance.at);
+}
+
+/** The engine of a plan, where it has a store and a program. */
+function storeOf({engine: {name, path}}: Plan, engines: readonly Engine[]): Storing | null {
+  const images = engines.find((engine) => engine.name === name)?.images;
+  return images === undefined || path === null ? null : {name, path, images};
+}
+
+/** Checks that the store which is asked is root's: what a user's store has by a name is the user's to say. @throws TareError IMAGE_UNUSABLE */
+export function requireRoot(uid: number, image: string, {name}: Pick<Storing, 'name'>, where: string): void {
+  if (uid === 0) return;
+  throw new TareError('IMAGE_UNUSABLE', {
+    message: 'an image by its name is of root’s store, which root’s wrapper alone uses',
+    where,
+    found: image,
+    allowed: 'an image by a path of the node',
+    remedy: `write it to a file (${name} save), and name that as image`,
+  });
 }
 
 /**
  * Asks the store again for the image of a saved plan, which fits this node otherwise: its name may be allowed, and its digest be another's.
+ * @param uid of the caller
  * @throws TareError PLAN_MISMATCH, IMAGE_UNUSABLE, IMAGE_ARCHITECTURE
  */
-export async function checkStored(plan: Plan, file: string): Promise<void> {
-  const root = stepOf(plan, 'image.root');
-  const {name, path} = plan.engine;
-  if (root === undefined || path === null) return;
-  const {digest} = await lookInStore(root.image, {name, path}, file);
-  if (digest === root.digest) return;
+export async function checkStored(plan: Plan, file: string, engines: readonly Engine[], uid: number): Promise<void> {
+  const taken = stepOf(plan, 'image.take');
+  const store = taken?.kind === 'reference' ? storeOf(plan, engines) : null;
+  if (taken === undefined || store === null) return;
+  requireRoot(uid, taken.path, store, file);
+  const {digest} = await lookInStore(taken.path, store, file);
+  if (digest === taken.digest) return;
   throw new TareError('PLAN_MISMATCH', {
     message: 'the plan does not fit this node: its image is another one by now',
     where: file,
-    found: `${root.image} ${root.digest ?? ''}`,
+    found: `${taken.path} ${taken.digest ?? ''}`,
     allowed: digest ?? 'none',
     remedy: 'make the plan anew',
   });
@@ -161,7 +176,10 @@ export async function takeImage(plan: Plan, id: string, uid: number, maxBytes: n
   const {aborted, onProgress} = waiting;
   const onWait = (): void => onProgress({path, by: 'another'});
   try {
-    await obtain(context, digest, async (directory) => fill(step, digest, directory, maxBytes, waiting), {aborted, onWait});
+    await obtain(context, digest, async (directory) => fill(step, digest, {directory, program: plan.engine.path}, maxBytes, waiting), {
+      aborted,
+      onWait,
+    });
   } catch (error) {
     if (error instanceof Interrupted) throw interrupted(error, 'unpacked', path);
     throw error;
@@ -183,10 +201,11 @@ export function cacheContext(directory: string, uid: number): CacheContext {
 
 type Filled = Awaited<ReturnType<Parameters<typeof obtain>[2]>>;
 
+/** @param into `program`: of the plan's engine, which writes an image of its store to an archive */
 async function fill(
   step: StepOf<'image.take'>,
   digest: string,
-  directory: string,
+  {directory, program}: {directory: string; program: string | null},
   mostBytes: number | null,
   {aborted, onProgress}: Waiting,
 ): Promise<Filled> {
@@ -196,24 +215,38 @@ async function fill(
     mostBytes,
     onProgress: (progress: Unpacking): void => onProgress({path, by: 'us', ...progress}),
   };
-  const about = {source: path, name: null, architecture: null};
   try {
-    if (kind === 'directory' || kind === 'reference') throw new TypeError(`a ${kind} is not unpacked`);
+    if (kind === 'directory') throw new TypeError(`a ${kind} is not unpacked`);
     if (kind === 'squashfs') {
       const bytes = await copyVerified(path, join(directory, 'image.squashfs'), digest, waiting);
-      return {...about, kind, files: 1, bytes};
+      return {source: path, name: null, architecture: null, kind, files: 1, bytes};
     }
-    const blobs = openBlobs(path, kind);
-    try {
-      const manifest = readManifest(blobs, nodeArchitecture());
-      if (manifest.digest !== digest) throw new BrokenImage(`it has become another one: ${manifest.digest} instead of ${digest}`);
-      const {files, bytes} = await unpackLayers(blobs, manifest.layers, directory, {...waiting, zstd: firstProgram(ZSTD)});
-      return {...about, kind, name: manifest.name, architecture: manifest.architecture, files, bytes};
-    } finally {
-      blobs.close();
-    }
+    if (kind !== 'reference') return {source: path, kind, ...(await unpack(openBlobs(path, kind), digest, directory, waiting))};
+    if (program === null) throw new TypeError('a plan without an engine has no image of a store');
+    const archive = join(directory, 'saved.tar');
+    await saveImage(program, hexOf(digest), archive, waiting);
+    const unpacked = await unpack(openBlobs(archive, 'docker-archive'), digest, directory, waiting);
+    removeTree(archive);
+    return {source: path, kind, ...unpacked, name: plainName(path)};
   } catch (error) {
     throw asImageError(error, path, step.because);
+  }
+}
+
+/** Unpacks a layout or an archive, if it holds the image of this digest, and closes it. @throws BrokenImage, BlobError, OtherArchitecture, CannotUnpack */
+async function unpack(
+  blobs: Blobs,
+  digest: string,
+  directory: string,
+  options: Omit<UnpackOptions, 'zstd'>,
+): Promise<Pick<Filled, 'name' | 'architecture' | 'files' | 'bytes'>> {
+  try {
+    const manifest = readManifest(blobs, nodeArchitecture());
+    if (manifest.digest !== digest) throw new BrokenImage(`it has become another one: ${manifest.digest} instead of ${digest}`);
+    const {files, bytes} = await unpackLayers(blobs, manifest.layers, directory, {...options, zstd: firstProgram(ZSTD)});
+    return {name: manifest.name, architecture: manifest.architecture, files, bytes};
+  } finally {
+    blobs.close();
   }
 }
 

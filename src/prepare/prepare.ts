@@ -94,7 +94,7 @@ async function prepareSaved(
   attempt.outer = outerBoxOf(facts.within, environment, facts.caller.uid);
   requireAnswer(await naming, policy);
   const identity = checkSavedPlan(plan, file, {facts, policy, engines: request.engines, only: request.engine ?? null});
-  await checkStored(plan, file);
+  await checkStored(plan, file, request.engines, facts.caller.uid);
   const workDirectory = stepOf(plan, 'payload.execute')?.workDirectory ?? '/';
   if (!leadsTo(workDirectory, policy.cvmfs.value.root)) requireDirectory(workDirectory, file);
   checkRealPlaces(plan, file, policy);

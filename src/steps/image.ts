@@ -18,7 +18,6 @@ export function layersOf(plan: Pick<Plan, 'steps'>): string[] {
   if (taken === undefined) return [];
   const {kind, path, tree} = taken;
   if (kind === 'directory') return [path];
-  if (kind === 'reference') return [];
   if (kind === 'squashfs') return [MOUNTED];
   return tree === null ? [] : [`${tree}/root`];
 }

@@ -259,7 +259,13 @@ export const SPECIAL: readonly Special[] = [
     job: {image: STORED},
     policy: {engines: ['docker'], images: ['docker://registry.example.org/**']},
     facts: {engines: [DOCKER]},
-    call: {image: {path: STORED, kind: 'reference', digest: DIGEST, architecture: 'amd64', mount: null}},
+    call: {image: {path: STORED, kind: 'reference', digest: DIGEST, architecture: 'amd64', mount: null, store: 'docker'}},
+  }),
+  special('debian13-v1root.engine.podman', {
+    job: {image: STORED},
+    policy: {engines: ['podman'], images: ['docker://registry.example.org/**']},
+    facts: {engines: [PODMAN], views: ROOTS_VIEWS},
+    call: {image: {path: STORED, kind: 'reference', digest: DIGEST, architecture: 'amd64', mount: null, store: 'podman'}},
   }),
   special('debian13-v1root.engine.libvirt', {
     policy: {engines: ['libvirt']},

@@ -4,7 +4,14 @@ import {Flags} from '@oclif/core';
 import {readPolicy} from '../../files/documents.js';
 import {listCache} from '../../image/cache-prune.js';
 import {findImages, type Listed} from '../../image/catalogue.js';
+import {TareError} from '../../errors.js';
+import {firstProgram} from '../../image/look.js';
+import {lookInStore, type Storing} from '../../image/store.js';
 import {formatBytes} from '../../job/quantity.js';
+import {namesOf} from '../../plan/engine.js';
+import type {ImageFound} from '../../plan/image.js';
+import {ENGINES} from '../../plugins.js';
+import {requireRoot} from '../../prepare/image.js';
 import {allowsImage} from '../../policy/images.js';
 import {imagesPlace} from '../../policy/places.js';
 import type {Policy} from '../../policy/policy.js';
@@ -69,6 +76,34 @@ export function allImages({policy, cache}: Images): ImageRow[] {
       problem: null,
     }));
   return [...listed, ...elsewhere].map((image) => ({...image, allowed: allowed(image), ...about(image.digest)}));
+}
+
+/**
+ * Looks for an image by its whole name in the stores of the policy's engines, in their order.
+ * @throws TareError IMAGE_UNUSABLE, IMAGE_ARCHITECTURE of the first store that was asked
+ */
+export async function lookInStores(image: string, where: string, {policy, uid}: Images): Promise<ImageFound> {
+  const sought = namesOf(policy, ENGINES).flatMap((name) => ENGINES.find((engine) => engine.name === name && engine.images) ?? []);
+  const stores = sought.flatMap(({name, program, images}): Storing[] => {
+    const path = firstProgram(program.places);
+    return path === null || images === undefined ? [] : [{name, path, images}];
+  });
+  const failures: unknown[] = [];
+  for (const store of stores) {
+    try {
+      requireRoot(uid, image, store, where);
+      return await lookInStore(image, store, where);
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
+  throw new TareError('IMAGE_UNUSABLE', {
+    message: 'no engine with a store of images is on this node, of those that the policy lists',
+    where: policy.engines.provenance.at,
+    found: namesOf(policy, ENGINES).join(', '),
+    allowed: ENGINES.flatMap(({name, images}) => (images === undefined ? [] : [name])).join(', '),
+  });
 }
 
 /** Whether an image is called so, or a part of its name is. */

@@ -170,6 +170,11 @@ describe('what a view lies over', () => {
     expect(lower).to.equal(`/cache/7/trees/${'ab'.repeat(32)}/root`);
     expect(take).to.include({tree: `/cache/7/trees/${'ab'.repeat(32)}`, digest: DIGEST, kind: 'oci-layout'});
   });
+  it('an image of a store that the engine has saved, in the cache; one that it shows, itself', () => {
+    const stored = found({kind: 'reference', digest: DIGEST});
+    expect(planImage(image, stored, site, 0).lower).to.equal(`/cache/0/trees/${'ab'.repeat(32)}/root`);
+    expect(planImage(image, stored, site, 0, true).take).to.include({tree: null, digest: DIGEST, kind: 'reference'});
+  });
   it('a squashfs file that is allowed by its path, mounted where it lies; by its digest only, a copy', () => {
     const squashfs = found({kind: 'squashfs', digest: DIGEST, mount: {by: 'loop', program: null, options: []}});
     expect(planImage(image, squashfs, site, 0).mounts).to.deep.include.members([

@@ -1,20 +1,42 @@
 /** A job with an image by its name in the store of an engine. */
 
+import type {Engine} from '@tare/contract';
 import {expect} from 'chai';
 import {parseDocument} from '../../../src/job/document.js';
+import type {Facts} from '../../../src/host/facts.js';
+import {planRefusal} from '../../../src/plan/engine.js';
 import type {ImageFound} from '../../../src/plan/image.js';
 import {stepOf, stepsOf} from '../../../src/plan/step.js';
 import {ENGINES} from '../../../src/plugins.js';
 import {checkSavedPlan} from '../../../src/prepare/saved-plan.js';
 import type {Plan} from '../../../src/schema/generated/plan-1.js';
 import {launchOf} from '../../support/engines.js';
-import {asUser, CONTAINERS, CRUN, DOCKER, facts, LXC, plan, PODMAN, policy, ROOT, thrown, USER, WORK, type Parts} from './build.js';
+import {
+  asUser,
+  CONTAINERS,
+  CRUN,
+  DOCKER,
+  facts,
+  LXC,
+  no,
+  plan,
+  PODMAN,
+  policy,
+  ROOT,
+  thrown,
+  USER,
+  WORK,
+  yes,
+  type Parts,
+} from './build.js';
 
 const IMAGE = 'docker://docker.io/library/box:1';
 const DIGEST = `sha256:${'b'.repeat(64)}`;
 const found: ImageFound = {path: IMAGE, kind: 'reference', digest: DIGEST, architecture: 'amd64', mount: null};
 const ROOTS = {caller: ROOT, scratch: {...facts().scratch, containers: {...CONTAINERS, user: false}}};
 const RULES = {images: ['docker://docker.io/library/box:*'], engines: ['docker']};
+const VIEWS: Facts['views'] = {user: false, overlay: yes, options: ['index=off'], fuse: no, mounts: [], writable: []};
+const [CRUNS] = ENGINES.filter(({name}) => name === 'crun') as [Engine];
 const named = (more: Parts = {}, image: ImageFound | null = found): Plan =>
   plan({
     policy: RULES,
@@ -83,21 +105,87 @@ describe('an image by its name', () => {
   });
 
   it('engines without a store refuse it before anything starts, each with its reason', () => {
-    const rules = {...RULES, engines: ['bubblewrap', 'crun', 'podman', 'lxc']};
-    const error = thrown(() => named({policy: rules, facts: {...ROOTS, engines: [...facts().engines, CRUN, PODMAN, LXC]}}));
+    const rules = {...RULES, engines: ['bubblewrap', 'crun', 'lxc']};
+    const error = thrown(() => named({policy: rules, facts: {...ROOTS, engines: [...facts().engines, CRUN, LXC]}}));
     expect(error.code).to.equal('BOX_UNAVAILABLE');
     expect(error.message).to.include('bubblewrap has no store of images (image.root)').and.include('crun has no store of images');
-    expect(error.message).to.match(/podman makes its boxes of folders/);
     expect(error.message).to.include('an image of an engine’s store, which only a box can keep');
   });
 
-  it('has no view, and is in no small machine', () => {
+  it('has no view by Docker, and is in no small machine', () => {
     for (const filesystem of ['shared', 'private'] as const)
-      expect(() => named({job: {filesystem}})).to.throw(/an image by its name is read-only/);
+      expect(() => named({job: {filesystem}})).to.throw(
+        new RegExp(`docker shows an image of its store read-only, without the file system ${filesystem}`),
+      );
     expect(() => named({job: {filesystem: 'node'}})).to.throw(/cannot be used together/);
     expect(() => named({job: {image: 'docker://Box'}})).to.throw(/not the name of an image/);
     const error = thrown(() => named({job: {services: [{name: 'x', command: ['x']}]}}));
     expect(error.code).to.equal('BOX_UNAVAILABLE');
+  });
+
+  const podmans = (more: Parts = {}, image: ImageFound | null = {...found, store: 'podman'}): Plan =>
+    named(
+      {...more, policy: {...RULES, engines: ['podman'], ...more.policy}, facts: {engines: [PODMAN], views: VIEWS, ...more.facts}},
+      image,
+    );
+
+  it('of Podman’s store is unpacked into the cache by its digest, and the box has a view of it, to write to', () => {
+    const made = podmans();
+    const tree = stepOf(made, 'image.take')?.tree ?? '';
+    expect(stepOf(made, 'image.take')).to.include({path: IMAGE, kind: 'reference', digest: DIGEST});
+    expect(tree).to.match(new RegExp(`/images/trees/${'b'.repeat(64)}$`));
+    expect(stepOf(made, 'image.root')).to.equal(undefined);
+    expect(stepOf(made, 'mount.overlay')).to.include({lower: `${tree}/root`, destination: '/'});
+    expect(stepsOf(made, 'mount.point').map(({path}) => path)).to.include.members(['/proc', '/dev', '/tmp', WORK]);
+    expect(stepsOf(made, 'mount.bind').find(({destination}) => destination === '/')?.options).to.deep.equal(['rw']);
+    const {argv} = launchOf(made);
+    expect(argv[argv.indexOf('--rootfs') + 1]).to.equal('/b/view/0');
+    expect(argv).not.to.include(DIGEST);
+    expect(podmans({job: {filesystem: 'private'}}).mode.value).to.equal('box');
+    expect(stepOf(podmans({}, null), 'image.take')).to.include({kind: 'reference', digest: null, tree: null});
+  });
+
+  it('is of the first engine that can have it as the job wants it, and of that one’s store', () => {
+    const both = (more: Parts, image?: ImageFound): Plan =>
+      podmans(
+        {policy: {engines: ['podman', 'docker'], ...more.policy}, job: more.job, facts: {engines: [PODMAN, DOCKER], ...more.facts}},
+        image,
+      );
+    expect(both({}).engine.name).to.equal('podman');
+    expect(both({}, {...found, store: 'docker'}).engine.because).to.include('podman has another store than docker');
+    const node = both({policy: {filesystem: ['node']}}, found);
+    expect([node.engine.name, node.engine.because]).to.satisfy(
+      ([name, because]: string[]) => name === 'docker' && because?.includes('allows no file system shared'),
+    );
+    expect(both({facts: {views: {...VIEWS, overlay: no}}}, found).engine.because).to.match(
+      /podman has views of its images, and none can be made/,
+    );
+    const written = both({policy: {engines: ['docker', 'podman']}, job: {filesystem: 'shared'}}, found);
+    expect([written.engine.name, written.engine.because]).to.satisfy(
+      ([name, because]: string[]) => name === 'podman' && because?.includes('docker shows an image of its store read-only'),
+    );
+    expect(thrown(() => both({policy: {filesystem: ['node', 'private']}, job: {filesystem: 'shared'}})).code).to.equal(
+      'FILESYSTEM_FORBIDDEN',
+    );
+  });
+
+  it('of a saved plan is written by an engine that has a store, and into its own place of the cache', () => {
+    const node = facts({...ROOTS, views: VIEWS, engines: [PODMAN, CRUN]});
+    const rules = {...RULES, engines: ['podman', 'crun']};
+    const check = (saved: Plan) => checkSavedPlan(saved, 'plan.json', {facts: node, policy: policy(rules), engines: ENGINES, only: null});
+    const made = podmans({policy: rules, facts: {engines: [PODMAN, CRUN]}});
+    expect(() => check(made)).not.to.throw();
+    const engine = {...made.engine, name: 'crun', path: CRUN.path, version: CRUN.version};
+    expect(() => check({...made, engine})).to.throw(/PLAN_MISMATCH|does not fit/);
+    const crun = planRefusal(CRUNS, made);
+    expect(crun).to.equal('writes no image of a store to an archive (image.take)');
+    const change = (more: object): Plan => ({
+      ...made,
+      steps: made.steps.map((step) => (step.op === 'image.take' ? {...step, ...more} : step)),
+    });
+    expect(() => check(change({path: 'docker://docker.io/library/other:1'}))).to.throw(/image is not allowed/);
+    expect(() => check(change({digest: `sha256:${'d'.repeat(64)}`}))).to.throw(/unpacked elsewhere/);
+    expect(() => check(change({tree: null}))).to.throw();
   });
 
   it('of a saved plan is that which the policy allows', () => {
