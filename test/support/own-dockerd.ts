@@ -49,12 +49,10 @@ export class OwnDockerd {
     this.child = this.apart.spawn(['dockerd', '--config-file', at('daemon.json')], {stdio: 'ignore'});
   }
 
-  /** One after the other. What it forgets of a container that it never started goes (docs/reference/engines.md). */
+  /** One after the other. A shim whose container is gone goes (docs/reference/engines.md). */
   async again(): Promise<void> {
     send(this.pid, 'SIGTERM');
     await until('the end of dockerd', () => !this.isThere, 60);
-    for (const {pid} of this.shims()) send(pid, 'SIGKILL');
-    for (const {pid, argv} of this.inGroups()) if (argv[1] === 'init' && argv[0]?.endsWith('runc') === true) send(pid, 'SIGKILL');
     await this.start();
   }
 
@@ -75,11 +73,6 @@ export class OwnDockerd {
 
   private static below(parent: string): string[] {
     return readdirSync(parent, {withFileTypes: true}).flatMap((entry) => (entry.isDirectory() ? [join(parent, entry.name)] : []));
-  }
-
-  private inGroups(): ProcessEntry[] {
-    const pids = this.groups().flatMap((group) => readFileSync(join(group, 'cgroup.procs'), 'utf8').split('\n'));
-    return processes().filter(({pid}) => pids.includes(String(pid)));
   }
 
   /** Groups of containers that have processes. */
