@@ -17,8 +17,7 @@ const DEADLINE_MS = 2000;
 const LOOK_MS = 20;
 
 /** Numbers of all processes that /proc shows. */
-export const allPids = (): number[] =>
-  (ifPossible(() => readdirSync('/proc')) ?? []).filter((name) => /^[1-9]\d*$/.test(name)).map(Number);
+export const allPids = (): number[] => (ifPossible(() => readdirSync('/proc')) ?? []).filter((name) => /^[1-9]\d*$/.test(name)).map(Number);
 
 /** The namespace of a process (namespaces(7)); null: it is gone, or may not be looked at. */
 const namespaceOf = (pid: number | 'self', kind: 'mnt' | 'pid' | 'user'): string | null =>

@@ -1,4 +1,4 @@
-/** A daemon of Docker that one test has for itself: it kills it. Its socket and its state are in the test's own /run. */
+/** A daemon of Docker that one test has for itself: it kills it, or configures it. Its socket and its state are in the test's own /run. */
 
 import type {ChildProcess} from 'node:child_process';
 import {existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync} from 'node:fs';
@@ -13,11 +13,14 @@ const ADDRESS = `${EXEC_ROOT}/containerd/containerd.sock`;
 export class OwnDockerd {
   private readonly apart: Apart;
   private readonly folder: string;
+  private readonly more: object;
   private readonly group = `tare-test-docker-${String(process.pid)}`;
   private child: ChildProcess | null = null;
 
-  constructor(apart: Apart) {
+  /** @param more what its configuration has beside a test's own places (dockerd(8), daemon.json) */
+  constructor(apart: Apart, more: object = {}) {
     this.apart = apart;
+    this.more = more;
     this.folder = join(apart.folder, 'docker');
     mkdirSync(this.folder);
   }
@@ -43,6 +46,7 @@ export class OwnDockerd {
       ...{'data-root': at('data'), 'exec-root': EXEC_ROOT, pidfile: at('pid'), hosts: ['unix:///run/docker.sock']},
       ...{iptables: false, ip6tables: false, bridge: 'none', 'ip-forward': false, 'ip-masq': false, group: 'root'},
       ...{'storage-driver': 'overlay2', 'exec-opts': ['native.cgroupdriver=cgroupfs'], 'cgroup-parent': `/${this.group}`},
+      ...this.more,
     };
     rmSync(at('pid'), {force: true}); // of one that was killed
     writeFileSync(at('daemon.json'), JSON.stringify(configuration));

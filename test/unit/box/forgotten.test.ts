@@ -31,7 +31,9 @@ describe('what a daemon has forgotten of a box', () => {
   /** Runs until it is killed, when it has made the mount. */
   async function start(options: readonly string[], source = bound): Promise<void> {
     const script = 'mount --bind "$1" "$2" && echo ready && exec sleep 1000';
-    const child = spawn('unshare', [...options, 'sh', '-c', script, 'sh', source, join(folder, 'in')], {stdio: ['ignore', 'pipe', 'inherit']});
+    const child = spawn('unshare', [...options, 'sh', '-c', script, 'sh', source, join(folder, 'in')], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     children.push(child);
     let said = '';
     child.stdout.on('data', (text: Buffer) => (said += text.toString()));
