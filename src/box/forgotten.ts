@@ -6,11 +6,13 @@
 import {readdirSync, readFileSync, readlinkSync} from 'node:fs';
 import {basename} from 'node:path';
 import {ifPossible} from '../errors.js';
-import {parseMountinfo} from '../host/mountinfo.js';
+import {parseMountinfo, type Mount} from '../host/mountinfo.js';
 import {BRIDGE} from '../plan/engine.js';
 import {sleep} from '../process/clock.js';
 import {isRunning, killProcess, parentOf, processId, type ProcessId} from '../process/process.js';
 
+/** Where engines that keep containers bind the bridge's folder (`kind.daemon` of their plugins). */
+export const PLACE = '/dev/.tare';
 /** Shims of containerd, whatever the runtime: `containerd-shim-runc-v2`. */
 const SHIM = 'containerd-shim';
 const DEADLINE_MS = 2000;
@@ -31,14 +33,14 @@ export const isAllOf = (pid: number, uid: number): boolean => {
 
 /**
  * Processes in a container of a daemon's for the box. Each has all of this, which nobody without privileges can give to another's process: mounts and
- * process numbers of its own, in the user namespace of this process, where only root makes mounts; and among those the folder that the daemon binds
- * into the box (src/engine/init.ts). Nothing that a process says of itself counts. The box's folder may be removed by now: then the kernel
- * adds `//deleted`.
+ * process numbers of its own, in the user namespace of this process, where only root makes mounts; and among those, at its place, the folder that the
+ * daemon binds into the box (src/engine/init.ts): a mount elsewhere, as a helper of the node's makes for an account, can be in any container. Nothing
+ * that a process says of itself counts. The box's folder may be removed by now: then the kernel adds `//deleted`.
  * @param name of the container, `tare-ID`
  */
 export function forgotten(name: string): ProcessId[] {
   const own = {mnt: namespaceOf('self', 'mnt'), pid: namespaceOf('self', 'pid'), user: namespaceOf('self', 'user')};
-  const isBound = ({root}: {root: string}): boolean => root.replace(/\/\/deleted$/, '').endsWith(`/${name}/${BRIDGE}/at`);
+  const isBound = ({root, point}: Mount): boolean => point === PLACE && root.replace(/\/\/deleted$/, '').endsWith(`/${name}/${BRIDGE}/at`);
   const isOfBox = (pid: number): boolean =>
     ![null, own.mnt].includes(namespaceOf(pid, 'mnt')) &&
     ![null, own.pid].includes(namespaceOf(pid, 'pid')) &&

@@ -5,7 +5,8 @@ import {mkdirSync, mkdtempSync, rmdirSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {expect} from 'chai';
-import {forgotten, isAllOf, killForgotten} from '../../../src/box/forgotten.js';
+import {forgotten, isAllOf, killForgotten, PLACE} from '../../../src/box/forgotten.js';
+import {ENGINES} from '../../../src/plugins.js';
 import {isRunning, processId} from '../../../src/process/process.js';
 import {need} from '../../support/need.js';
 import {isRoot, until} from '../../support/tare.js';
@@ -21,7 +22,6 @@ describe('what a daemon has forgotten of a box', () => {
     folder = mkdtempSync(join(tmpdir(), 'tare-forgotten-'));
     bound = join(folder, NAME, 'bridge/at');
     mkdirSync(bound, {recursive: true});
-    mkdirSync(join(folder, 'in'));
   });
   afterEach(() => {
     for (const child of children.splice(0)) child.kill('SIGKILL');
@@ -29,9 +29,9 @@ describe('what a daemon has forgotten of a box', () => {
   });
 
   /** Runs until it is killed, when it has made the mount. */
-  async function start(options: readonly string[], source = bound): Promise<void> {
-    const script = 'mount --bind "$1" "$2" && echo ready && exec sleep 1000';
-    const child = spawn('unshare', [...options, 'sh', '-c', script, 'sh', source, join(folder, 'in')], {
+  async function start(options: readonly string[], source = bound, place = PLACE): Promise<void> {
+    const script = 'mount -t tmpfs tmpfs /dev && mkdir -p "$2" && mount --bind "$1" "$2" && echo ready && exec sleep 1000';
+    const child = spawn('unshare', [...options, 'sh', '-c', script, 'sh', source, place], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     children.push(child);
@@ -58,13 +58,14 @@ describe('what a daemon has forgotten of a box', () => {
     expect(found.map(isRunning)).to.deep.equal([false]);
   });
 
-  it('is none of another box, none with the numbers of the node, and none in a user namespace', async function () {
+  it('is none of another box, none at another place, none with the numbers of the node, and none in a user namespace', async function () {
     need(this, isRoot, 'only root makes mounts');
     const other = join(folder, `x${NAME}`, 'bridge/at');
     const below = join(bound, 'below');
     for (const path of [other, below]) mkdirSync(path, {recursive: true});
     await start(ALL, other);
     await start(ALL, below);
+    await start(ALL, bound, '/dev/other');
     await start(['--mount']);
     if (isMade(['--user'])) await start([...ALL, '--user', '--map-root-user']);
     expect(forgotten(NAME)).to.deep.equal([]);
@@ -77,6 +78,11 @@ describe('what a daemon has forgotten of a box', () => {
     children.push(child);
     expect(await killForgotten(NAME)).to.deep.equal([]);
     expect(processId(child.pid ?? 0)).to.not.equal(null);
+  });
+
+  it('is where each engine has it that keeps containers', () => {
+    const places = ENGINES.flatMap(({kind}) => (typeof kind === 'object' && kind.keeps !== undefined ? [kind.daemon] : []));
+    expect(places).to.deep.equal([PLACE]);
   });
 
   it('all uids of a process are asked for', () => {
