@@ -100,6 +100,7 @@ function recording(tree) {
       if (program !== null) seen.programs.set(path, program);
       return program;
     },
+    owner: (path) => tree.owner(path),
     freeBytes: (path) => {
       const bytes = tree.freeBytes(path);
       if (bytes !== null) seen.free.set(path, bytes);

@@ -53,6 +53,8 @@ function argvOf(task: EngineTask, parts: readonly Part[]): string[] {
   const isNamed = steps.some(({op}) => op === 'hostname.set');
   return [
     ...[engine.path, 'run', '--rm', '--pull', 'never', '--name', `tare-${id}`, '--log-driver', 'none', '--read-only'],
+    // also of a daemon that maps ids otherwise (userns-remap): the payload's account is the node's
+    ...['--userns', 'host'],
     ...['--cgroupns', 'host', '--ipc', 'private', '--workdir', '/', '--entrypoint', program],
     // init loads the payload's filter, and nothing of /proc is hidden, as in any box
     ...['seccomp', 'apparmor', 'systempaths'].flatMap((name) => ['--security-opt', `${name}=unconfined`]),

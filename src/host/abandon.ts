@@ -38,7 +38,8 @@ export function runAbandonable(
   return new Promise((resolve) => {
     const child = start(through?.program ?? program, through === null ? args : [...through.args, program, ...args], {
       ...(through === null ? identity : {argv0: through.argv0}),
-      ...{cwd: '/', env: {LC_ALL: 'C'}},
+      // docker(1) would take root's context, which may be another daemon than that of the boxes
+      ...{cwd: '/', env: {LC_ALL: 'C', HOME: '/', XDG_CONFIG_HOME: '/'}},
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const pieces: Buffer[] = [];

@@ -39,9 +39,9 @@ export function readEngine(engine: Sought, inputs: EngineInputs): EngineFacts {
       skipped.push(`${path} ${obstacle}`);
       continue;
     }
-    const {sockets} = program;
-    if (sockets !== undefined && !sockets.some((socket) => inputs.tree.exists(socket))) {
-      skipped.push(`${path} has no daemon: nothing is at ${sockets.join(', ')}`);
+    const daemonless = program.sockets === undefined ? null : daemonObstacle(program.sockets, inputs.tree);
+    if (daemonless !== null) {
+      skipped.push(`${path} ${daemonless}`);
       continue;
     }
     const parts = program.parts === undefined ? NO_PARTS : readParts(program.parts, inputs.tree);
@@ -66,6 +66,19 @@ function setuidObstacle({setuid}: EngineProgram, version: string | null): string
   return version === null || isOlder(version, refusedSince)
     ? null
     : `is setuid root, and refuses to run so since ${refusedSince} (found ${version}): take the setuid bit away`;
+}
+
+/**
+ * A daemon of another account's, as a rootless one that somebody has linked to root's place, would build boxes with that account's rights and ids.
+ * @returns null: one of root's is there
+ */
+function daemonObstacle(sockets: readonly string[], tree: Tree): string | null {
+  const there = sockets.filter((socket) => tree.exists(socket));
+  if (there.length === 0) return `has no daemon: nothing is at ${sockets.join(', ')}`;
+  const foreign = there.map((socket) => ({socket, uid: tree.owner(socket)})).find(({uid}) => uid !== 0);
+  return foreign === undefined
+    ? null
+    : `has no daemon of root’s: ${foreign.socket} is uid ${String(foreign.uid ?? 'unknown')}’s; have root’s daemon listen there (a rootless one builds no boxes)`;
 }
 
 interface FoundParts {

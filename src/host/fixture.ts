@@ -58,6 +58,8 @@ export function fixtureTree(root: string, access: Access): Tree {
       const program = access.programs[path];
       return program === undefined ? null : {mode: Number.parseInt(program.mode, 8), uid: program.uid, size: 0, mtimeMs: 0};
     },
+    // what a capture shows beside programs is root's: sockets of daemons
+    owner: (path) => access.programs[path]?.uid ?? (noted.has(path) || files.exists(path) ? 0 : null),
     freeBytes: (path) => access.freeBytes[path] ?? null,
   };
 }

@@ -51,6 +51,8 @@ export interface Tree {
   link(path: string): string | null;
   writable(path: string): boolean;
   program(path: string): Program | null;
+  /** The uid of what is at a path, or of what a link there leads to; null: nothing is there, or it cannot be told. */
+  owner(path: string): number | null;
   freeBytes(path: string): number | null;
 }
 
@@ -76,6 +78,7 @@ export function realTree(root: string): Tree {
     link: (path) => ifPossible(() => readlinkSync(at(path))),
     writable: (path) => succeeds(() => accessSync(at(path), constants.W_OK)),
     program: (path) => ifPossible(() => programAt(at(path))),
+    owner: (path) => ifPossible(() => statSync(at(path)).uid),
     freeBytes: (path) => ifPossible(() => freeAt(at(path))),
   };
 }

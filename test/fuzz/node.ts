@@ -38,6 +38,7 @@ const treeOf = (text: string): Tree => ({
   link: () => text,
   writable: () => true,
   program: () => null,
+  owner: () => 0,
   freeBytes: () => 0,
 });
 

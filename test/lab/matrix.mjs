@@ -99,6 +99,7 @@ const ROWS = {
   'node/box/calls': long('root', 'bullseye'), // a kernel before 5.16, which takes speculation from who has a filter without the flag
   'node/box/engines': long('root'),
   'node/box/libvirt': long('root'),
+  'node/box/docker-daemons': long('root'),
   'node/box/kills-docker': long('root'),
   'node/box/kills-libvirt': long('root'),
   'node/box/kills-lxc': long('root'),

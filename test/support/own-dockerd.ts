@@ -1,4 +1,4 @@
-/** A daemon of Docker that one test has for itself: it kills it. Its socket and its state are in the test's own /run. */
+/** A daemon of Docker that one test has for itself: it kills it, or configures it. Its socket and its state are in the test's own /run. */
 
 import type {ChildProcess} from 'node:child_process';
 import {existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync} from 'node:fs';
@@ -13,11 +13,14 @@ const ADDRESS = `${EXEC_ROOT}/containerd/containerd.sock`;
 export class OwnDockerd {
   private readonly apart: Apart;
   private readonly folder: string;
+  private readonly more: object;
   private readonly group = `tare-test-docker-${String(process.pid)}`;
   private child: ChildProcess | null = null;
 
-  constructor(apart: Apart) {
+  /** @param more what its configuration has beside a test's own places (dockerd(8), daemon.json) */
+  constructor(apart: Apart, more: object = {}) {
     this.apart = apart;
+    this.more = more;
     this.folder = join(apart.folder, 'docker');
     mkdirSync(this.folder);
   }
@@ -43,18 +46,17 @@ export class OwnDockerd {
       ...{'data-root': at('data'), 'exec-root': EXEC_ROOT, pidfile: at('pid'), hosts: ['unix:///run/docker.sock']},
       ...{iptables: false, ip6tables: false, bridge: 'none', 'ip-forward': false, 'ip-masq': false, group: 'root'},
       ...{'storage-driver': 'overlay2', 'exec-opts': ['native.cgroupdriver=cgroupfs'], 'cgroup-parent': `/${this.group}`},
+      ...this.more,
     };
     rmSync(at('pid'), {force: true}); // of one that was killed
     writeFileSync(at('daemon.json'), JSON.stringify(configuration));
     this.child = this.apart.spawn(['dockerd', '--config-file', at('daemon.json')], {stdio: 'ignore'});
   }
 
-  /** One after the other. What it forgets of a container that it never started goes (docs/reference/engines.md). */
+  /** One after the other. A shim whose container is gone goes (docs/reference/engines.md). */
   async again(): Promise<void> {
     send(this.pid, 'SIGTERM');
     await until('the end of dockerd', () => !this.isThere, 60);
-    for (const {pid} of this.shims()) send(pid, 'SIGKILL');
-    for (const {pid, argv} of this.inGroups()) if (argv[1] === 'init' && argv[0]?.endsWith('runc') === true) send(pid, 'SIGKILL');
     await this.start();
   }
 
@@ -75,11 +77,6 @@ export class OwnDockerd {
 
   private static below(parent: string): string[] {
     return readdirSync(parent, {withFileTypes: true}).flatMap((entry) => (entry.isDirectory() ? [join(parent, entry.name)] : []));
-  }
-
-  private inGroups(): ProcessEntry[] {
-    const pids = this.groups().flatMap((group) => readFileSync(join(group, 'cgroup.procs'), 'utf8').split('\n'));
-    return processes().filter(({pid}) => pids.includes(String(pid)));
   }
 
   /** Groups of containers that have processes. */

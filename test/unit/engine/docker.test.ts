@@ -85,6 +85,7 @@ describe('a box by Docker', () => {
     expect(all(made, '--group-add')).to.deep.equal(['100', '27']);
     expect(all(made, '--cap-drop')).to.deep.equal(['ALL']);
     expect(all(made, '--security-opt')).to.include.members(['no-new-privileges', 'seccomp=unconfined']);
+    expect(all(made, '--userns')).to.deep.equal(['host']);
     expect(all(made, '--network')).to.deep.equal(['host']);
     expect(all(boxed({job: {network: 'none'}}), '--network')).to.deep.equal(['none']);
     expect(all(made, '--entrypoint')).to.deep.equal(['/dev/.tare/init']);

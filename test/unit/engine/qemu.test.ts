@@ -94,6 +94,7 @@ describe('qemu', () => {
         link: () => null,
         writable: () => false,
         program: (path) => (path === '/usr/bin/qemu-system-x86_64' ? {mode: 0o755, uid: 0, size: 1, mtimeMs: 1} : null),
+        owner: () => null,
         freeBytes: () => null,
       },
       mounts: [],

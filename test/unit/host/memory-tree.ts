@@ -23,6 +23,7 @@ export function memoryTree(files: Readonly<Record<string, string>>, writable: re
     link: (path) => files[path] ?? null,
     writable: (path) => writable.includes(path),
     program: () => null,
+    owner: (path) => (path in files ? 0 : null),
     freeBytes: () => null,
   };
 }
