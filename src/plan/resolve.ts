@@ -90,7 +90,7 @@ function resolveName({steps, choices, flags}: Resolving, {hostname}: Found): Res
   };
 }
 
-/** Skips the tmpfs over directories of the wrapper that do not exist. */
+/** Skips the tmpfs over what should be a directory of the wrapper and is none: no engine could mount it. */
 function resolveMissing({steps, choices, flags}: Resolving, {exists}: Found): Resolving {
   if (exists === undefined) return {steps, choices, flags};
   const isMissing = (step: Step): boolean => step.op === 'mount.tmpfs' && step.destination !== IN_DEV && !exists(step.destination);
@@ -99,7 +99,7 @@ function resolveMissing({steps, choices, flags}: Resolving, {exists}: Found): Re
     steps: steps.filter((step) => !isMissing(step)),
     choices: [
       ...choices,
-      ...missing.map((path) => ({choice: `an empty ${path}`, chose: 'left out', because: 'the node has nothing there'})),
+      ...missing.map((path) => ({choice: `an empty ${path}`, chose: 'left out', because: 'the node has no directory there'})),
     ],
     flags,
   };

@@ -70,7 +70,7 @@ describe('resolve: from what is wanted to what runs', () => {
     expect(empty(made)).to.include.members([state, '/dev/shm']);
     const found = resolve(made, {...nothing, exists: (path) => path !== state && path !== '/dev/shm'});
     expect(empty(found)).to.deep.equal(empty(made).filter((path) => path !== state));
-    expect(found.resolved).to.deep.equal([{choice: `an empty ${state}`, chose: 'left out', because: 'the node has nothing there'}]);
+    expect(found.resolved).to.deep.equal([{choice: `an empty ${state}`, chose: 'left out', because: 'the node has no directory there'}]);
   });
 
   it('the plan says what is still open, and by which rule', () => {
