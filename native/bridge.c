@@ -72,7 +72,7 @@ struct bridge {
 
 /* Writes this program to a file in the box's part of the folder: its own place may be one that the daemon cannot read, such as a file system
  * of the network. */
-static void copy_program(void)
+static void copy_program(const char *folder)
 {
 	static char buffer[1 << 16];
 	int from = open("/proc/self/exe", O_RDONLY | O_CLOEXEC), to = open(PROGRAM, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0555);
@@ -80,9 +80,9 @@ static void copy_program(void)
 
 	while (from >= 0 && to >= 0 && (size = read(from, buffer, sizeof buffer)) > 0)
 		if (!write_all(to, buffer, (size_t)size))
-			die("tare-bridge: " PROGRAM ": %s", strerror(errno));
+			die("tare-bridge: %s/" PROGRAM ": %s", folder, strerror(errno));
 	if (size < 0 || fchmod(to, 0555))
-		die("tare-bridge: " PROGRAM ": %s", strerror(errno));
+		die("tare-bridge: %s/" PROGRAM ": %s", folder, strerror(errno));
 	close(from);
 	close(to);
 }
@@ -99,13 +99,13 @@ static struct sockaddr_un address_of(const char *path)
 }
 
 /* Any process may connect that gets there, and only what is in the box does: nobody else may enter the folder. */
-static int listen_in_folder(void)
+static int listen_in_folder(const char *folder)
 {
 	struct sockaddr_un address = address_of(SOCKET);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) || chmod(SOCKET, 0666) || listen(fd, 1))
-		die("tare-bridge: " SOCKET ": %s", strerror(errno));
+		die("tare-bridge: %s/" SOCKET ": %s", folder, strerror(errno));
 	return fd;
 }
 
@@ -113,7 +113,7 @@ static void make_folder(const char *folder)
 {
 	if (chdir(folder) || mkdir(BOUND, 0755) || chmod(BOUND, 0755))
 		die("tare-bridge: %s/" BOUND ": %s", folder, strerror(errno));
-	copy_program();
+	copy_program(folder);
 }
 
 /* Starts the client with the signal mask that the bridge was started with. Nothing but 0 to 2 is handed on to it. */
@@ -344,7 +344,7 @@ _Noreturn void bridge_main(int argc, char **argv)
 	shown_find(&bridge.shown, shown);
 	bridge.ended = sig_open(SIG_BIT(SIGCHLD));
 	make_folder(argv[2]);
-	bridge.listening = listen_in_folder();
+	bridge.listening = listen_in_folder(argv[2]);
 	bridge.since = monotonic_us();
 	bridge.client = run_client(client, environment, mask);
 	for (;;) {

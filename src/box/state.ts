@@ -56,14 +56,14 @@ export function makeState(box: BoxState, caller: {uid: number}): void {
       makeDirectory(spool, 0o755); // it must exist before it can be hidden in the box
     }); // it will take no record either, and another place does
   }
-  guard(() => mkdirSync(stateDirectory(plan, id), {mode: 0o700}));
+  guard(stateDirectory(plan, id), () => mkdirSync(stateDirectory(plan, id), {mode: 0o700}));
   writeState(box);
   keepRoom(stateDirectory(plan, id), box.started);
 }
 
 /** Makes the box's folder on scratch and what the plan wants in it. @throws TareError STATE_DIRECTORY, SCRATCH_FAILED */
 export function makeScratch(plan: Plan, id: string, recordId: string, identity: UsageRecord['identity'] = null): void {
-  guard(() => {
+  guard(scratchDirectory(plan, id), () => {
     mkdirSync(scratchDirectory(plan, id), {mode: 0o711});
     const owner = stepsOf(plan, 'identity.take')[0];
     const root = rootOf(stepOf(plan, 'namespace.unshare')?.maps);
@@ -84,7 +84,7 @@ export function makeScratch(plan: Plan, id: string, recordId: string, identity: 
 
 /** Makes a directory, or checks that the one there is a directory of ours that no other can write to. @throws TareError STATE_DIRECTORY */
 export function ensureOwn(path: string, mode: number, uid: number): void {
-  guard(() => makeDirectory(path, mode));
+  guard(path, () => makeDirectory(path, mode));
   if (isOwn(path, uid)) return;
   const found = lstatSync(path, {throwIfNoEntry: false});
   throw new TareError('STATE_DIRECTORY', {
@@ -105,7 +105,7 @@ export function ensureOwn(path: string, mode: number, uid: number): void {
  * @throws TareError STATE_DIRECTORY
  */
 export function writeState(state: BoxState, directory = stateDirectory(state.plan, state.id)): void {
-  guard(() => {
+  guard(directory, () => {
     replaceNote(join(directory, STATE_FILE), state, 'new');
     // those that are in the state are passed over, should this one be killed here
     rmSync(join(directory, EVENTS_FILE), {force: true});
@@ -124,7 +124,7 @@ export function emit(state: BoxState, happening: Happening, directory = stateDir
     writeSync(file, lineOf(event));
     if (fstatSync(file).size > MOST_EVENTS_BYTES) writeState(state, directory);
   };
-  guard(() => withFile(join(directory, EVENTS_FILE), flags, add, 0o600));
+  guard(directory, () => withFile(join(directory, EVENTS_FILE), flags, add, 0o600));
 }
 
 /** How far the payload had come; what cannot be written is not missed before a sweep wants it. */
@@ -138,7 +138,7 @@ export const readSeen = (directory: string): Seen | null =>
 
 /** @throws TareError STATE_DIRECTORY when another supervisor's state cannot be read */
 export function readState(directory: string): BoxState {
-  return guard(() => {
+  return guard(directory, () => {
     const events = readEvents(directory);
     const {text} = readPlainFile(join(directory, STATE_FILE));
     return events.reduce(reduce, migrateBox(JSON.parse(text)) as BoxState);
@@ -215,12 +215,22 @@ export function removeState(directory: string): string[] {
   return because === null ? [] : [`${directory} (${because})`];
 }
 
-function guard<T>(action: () => T): T {
+const DIRECTORIES = 'set directories in the policy';
+/** What helps, by the system's word for what is wrong. */
+const REMEDIES: Readonly<Record<string, string>> = {
+  EDQUOT: `raise the quota of its owner, or ${DIRECTORIES}`,
+  ENOSPC: `make room there (df, df -i), or ${DIRECTORIES}`,
+  EROFS: `mount its file system writable, or ${DIRECTORIES}`,
+};
+
+/** @param where the directory of what is done: the system names no file of a write that failed */
+function guard<T>(where: string, action: () => T): T {
   try {
     return action();
   } catch (error) {
     if (error instanceof TareError) throw error;
     const {message} = error as Error;
-    throw new TareError('STATE_DIRECTORY', {message, found: errnoOf(error), remedy: 'see directories in the policy', cause: error});
+    const found = errnoOf(error);
+    throw new TareError('STATE_DIRECTORY', {message, where, found, remedy: REMEDIES[found ?? ''] ?? DIRECTORIES, cause: error});
   }
 }

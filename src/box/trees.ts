@@ -1,6 +1,6 @@
 /** Directory trees that are taken away: those of the payload by its account, since another process of it could exchange a directory for a link. */
 
-import {readdirSync, rmdirSync, rmSync} from 'node:fs';
+import {lstatSync, readdirSync, rmdirSync, rmSync} from 'node:fs';
 import {errnoOf, ifPossible} from '../errors.js';
 import {childProcess} from '../host/spawn.js';
 import {runTool} from '../process/tool.js';
@@ -29,7 +29,7 @@ export function removePrivate(directory: string, as: UndoAccount | null, ids: Un
       });
     }
   }); // what is in it still is found by its removal
-  return remove(() => rmdirSync(directory));
+  return removeEmpty(directory);
 }
 
 /** What cannot be looked into is taken for full. */
@@ -45,7 +45,13 @@ export function returnTrees({paths, uids, gids, as}: UndoOwners): string | null 
 export const removeOwn = (path: string): string | null => remove(() => rmSync(path, {recursive: true, force: true}));
 
 /** @returns why it is still there */
-export const removeEmpty = (path: string): string | null => remove(() => rmdirSync(path));
+export function removeEmpty(path: string): string | null {
+  const because = remove(() => rmdirSync(path));
+  // rmdir(2) on a file system that is read-only looks at that first (EROFS), whatever is there
+  return because !== null && isGone(path) ? null : because;
+}
+
+const isGone = (path: string): boolean => ifPossible(() => lstatSync(path, {throwIfNoEntry: false}) === undefined) ?? false;
 
 /** What fails once, for want of memory say, is tried once more. @returns the reason of the second failure; null: it is gone now */
 export function remove(action: () => void, isSecond = false): string | null {

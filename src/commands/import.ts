@@ -1,4 +1,6 @@
 import {Args, Flags} from '@oclif/core';
+import {TareError} from '../errors.js';
+import {LARGEST_DOCUMENT} from '../files/documents.js';
 import {readForeign} from '../files/foreign.js';
 import {FORMATS} from '../import/formats.js';
 import {importDescription} from '../import/import.js';
@@ -31,6 +33,22 @@ export default class Import extends TareCommand {
     const {args, flags} = await this.parse(Import);
     const imported = await importDescription({...readForeign(args.file), part: flags.part ?? null}, flags.format ?? null);
     if (flags.json) sayJson(importedData(imported));
-    else say((flags.policy ? await renderPolicy(imported) : await renderJob(imported)).trimEnd());
+    else
+      say(
+        readable(flags.policy ? await renderPolicy(imported) : await renderJob(imported), imported.file, flags.policy ? 'policy' : 'job'),
+      );
   }
+}
+
+/** What is printed is for other commands to read, which take no more. @throws TareError DOCUMENT_INVALID */
+function readable(text: string, file: string, what: string): string {
+  const size = Buffer.byteLength(text);
+  if (size <= LARGEST_DOCUMENT) return text.trimEnd();
+  throw new TareError('DOCUMENT_INVALID', {
+    message: `the ${what} that is made of it is larger than any that Tare reads`,
+    where: file,
+    found: `${String(size)} bytes, with the places and reasons`,
+    allowed: `${String(LARGEST_DOCUMENT)} bytes`,
+    remedy: 'take away what the job does not need, or use --json, which prints all of it as data',
+  });
 }

@@ -8,6 +8,7 @@ import {renderEquivalent} from '../equivalent/render.js';
 import {TOOL_NAMES, type ToolName} from '../equivalent/table.js';
 import {TareError} from '../errors.js';
 import {readPolicy} from '../files/documents.js';
+import {isDirectory} from '../files/real-place.js';
 import {jobFiles} from '../files/job-files.js';
 import {unknownEngines, unknownText} from '../plan/engine-names.js';
 import {repositoryOf} from '../plan/cvmfs.js';
@@ -136,7 +137,7 @@ async function resolved(prepared: Prepared, attempt: AttemptContext): Promise<Pr
   try {
     const looking = {shimPid: process.ppid, doing: () => undefined, kept: new KeptSignals(), log: silentLog};
     const {plan, ...looked} = await lookAtWorld(prepared, attempt, looking);
-    return {...looked, plan: resolve(plan, {repositories: foundOf(attempt.looked), hostname: null, exists: existsSync})};
+    return {...looked, plan: resolve(plan, {repositories: foundOf(attempt.looked), hostname: null, exists: isDirectory})};
   } finally {
     await endMounted(attempt);
   }

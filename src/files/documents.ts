@@ -17,7 +17,8 @@ const POLICY_FILE = '/etc/tare/policy.yaml';
 const POLICY_FOLDER = '/etc/tare/policy.d';
 /** Policies that jobs may be run under instead of the node's own, if the caller of the wrapper names one. */
 const OFFERED_FOLDER = '/etc/tare/policies';
-const LARGEST_DOCUMENT = 1024 * 1024;
+/** Bytes of a job or a policy. */
+export const LARGEST_DOCUMENT = 1024 * 1024;
 /** A plan with a large environment may be larger than what people write. */
 const LARGEST_PLAN = 16 * 1024 * 1024;
 

@@ -1,7 +1,8 @@
 /** Where a path leads on this node. */
 
-import {realpathSync} from 'node:fs';
+import {realpathSync, statSync} from 'node:fs';
 import {basename, dirname, join} from 'node:path';
+import {ifPossible} from '../errors.js';
 import {isRootSquashed, realRootSquashed} from './root-squash.js';
 
 /** The path without links, as far as it exists. */
@@ -14,3 +15,6 @@ export function realPlace(path: string): string {
     return path === '/' ? path : join(realPlace(dirname(path)), basename(path));
   }
 }
+
+/** Whether a directory is there, or a link that leads to one; false where that cannot be told. */
+export const isDirectory = (path: string): boolean => ifPossible(() => statSync(path).isDirectory()) ?? false;

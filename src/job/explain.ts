@@ -77,7 +77,14 @@ const EXPLAIN: Readonly<Record<string, (error: ErrorObject) => Words>> = {
   }),
   uniqueItems: ({instancePath, params, data}) => {
     const index = Math.max(params.i as number, params.j as number);
-    return {pointer: below(instancePath, index), message: 'the same element twice', found: show((data as unknown[])[index])};
+    const found = show((data as unknown[])[index]);
+    return {
+      pointer: below(instancePath, index),
+      message: 'the same element twice',
+      found,
+      allowed: 'each element once',
+      remedy: 'remove one of the two',
+    };
   },
   oneOf: alternatives,
   anyOf: alternatives,

@@ -32,9 +32,14 @@ export function unknownEngines(
   });
 }
 
+/** What people are shown of a list that can be as long as a policy. */
+const MOST_SHOWN = 8;
+const someOf = (names: readonly string[]): string =>
+  [...names.slice(0, MOST_SHOWN).map(show), ...(names.length > MOST_SHOWN ? [`${String(names.length - MOST_SHOWN)} more`] : [])].join(', ');
+
 /** One sentence of it, for the log and for people. */
 export const unknownText = ({at, unknown, known}: UnknownEngines): string =>
-  `${at}: this version of Tare has no engine ${unknown.map(show).join(', ')}; it has ${known.join(', ')}`;
+  `${at}: this version of Tare has no engine ${someOf(unknown)}; it has ${known.join(', ')}`;
 
 /** A list that is in force has to name an engine that there is. @throws TareError ENGINE_UNKNOWN */
 export function requireKnownEngine({engines: list}: {engines: Listed}, engines: readonly Pick<Engine, 'name'>[]): void {
@@ -43,7 +48,7 @@ export function requireKnownEngine({engines: list}: {engines: Listed}, engines: 
   throw new TareError('ENGINE_UNKNOWN', {
     message: 'the policy lists no engine that this version of Tare has',
     where: found.at,
-    found: found.unknown.join(', '),
+    found: someOf(found.unknown),
     allowed: found.known.join(', '),
     remedy: 'correct the name in engines, or install a version of Tare that has the engine',
   });

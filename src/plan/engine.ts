@@ -5,6 +5,7 @@ import {TareError} from '../errors.js';
 import {isOlder} from '../version.js';
 import type {Ability, Facts} from '../host/facts.js';
 import type {Pattern} from '../job/job.js';
+import {show} from '../job/show.js';
 import type {Policy} from '../policy/policy.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {EngineChoice, Inputs} from './inputs.js';
@@ -68,8 +69,9 @@ const forbidden = (only: string, {engines}: Pick<Policy, 'engines'>, names: read
   new TareError('ENGINE_FORBIDDEN', {
     message: 'the policy does not list the engine',
     where: engines.provenance.at,
-    found: only,
+    found: show(only),
     allowed: names.join(', '),
+    remedy: 'name one of these, or have the site add the engine to engines',
   });
 
 /** Whether an engine runs a pattern, of those that the policy gives it. @param wanted the caller names it */

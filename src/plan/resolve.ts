@@ -90,7 +90,7 @@ function resolveName({steps, choices, flags}: Resolving, {hostname}: Found): Res
   };
 }
 
-/** Skips the tmpfs over directories of the wrapper that do not exist, and what makes it read-only. */
+/** Skips the tmpfs over what should be a directory of the wrapper and is none, which no engine could mount, and what makes it read-only. */
 function resolveMissing({steps, choices, flags}: Resolving, {exists}: Found): Resolving {
   if (exists === undefined) return {steps, choices, flags};
   const covered = stepsOf({steps}, 'mount.tmpfs').map(({destination}) => destination);
@@ -101,7 +101,7 @@ function resolveMissing({steps, choices, flags}: Resolving, {exists}: Found): Re
     steps: steps.filter((step) => !isMissing(step)),
     choices: [
       ...choices,
-      ...missing.map((path) => ({choice: `an empty ${path}`, chose: 'left out', because: 'the node has nothing there'})),
+      ...missing.map((path) => ({choice: `an empty ${path}`, chose: 'left out', because: 'the node has no directory there'})),
     ],
     flags,
   };

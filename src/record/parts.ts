@@ -91,9 +91,11 @@ export function withPart(parts: RecordChildren, part: RecordChild): RecordChildr
 type JsonObject = Record<string, unknown>;
 
 const STATES = ['started', 'final'] as const satisfies RecordChild['state'][];
-const PATTERNS = ['ulimit++', 'quotas++', 'vm-lite'] as const satisfies RecordChild['pattern'][];
+/** All patterns that a record can have (schemas/record). */
+export const PATTERNS = ['ulimit++', 'quotas++', 'vm-lite'] as const satisfies RecordChild['pattern'][];
 const MODES = ['box', 'limits-only', 'observe'] as const satisfies RecordChild['mode'][];
-const STATUSES = [
+/** All that an outcome's status can be (schemas/record). */
+export const STATUSES = [
   'running',
   'completed',
   'failed',

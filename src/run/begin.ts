@@ -1,6 +1,5 @@
 /** From a plan to a launched box: folders, groups, the launch frame, and the record that says that it started. */
 
-import {existsSync} from 'node:fs';
 import {notifyOuter} from '../box/outer-box.js';
 import {lease} from '../box/network-leases.js';
 import {noteOutput} from '../box/slow-output.js';
@@ -19,6 +18,7 @@ import {teardown} from '../box/teardown.js';
 import {createGroups, eventsAround, noGroups, type Groups, type MemoryEvents} from '../cgroup/manager.js';
 import type {LaunchContext} from '../engine/launch.js';
 import {asTareError, errnoOf} from '../errors.js';
+import {isDirectory} from '../files/real-place.js';
 import type {Facts} from '../host/facts.js';
 import {identityOf} from '../network/identity.js';
 import {resolve} from '../plan/resolve.js';
@@ -88,7 +88,7 @@ export async function begin(
     channel.doing(`making the box’s directories in ${plan.directories.scratch}`, PATIENCE_MS);
     state.connection = await lease(plan, id, facts.node.bootId, hello.shimPid);
     pauseAt(plan.pauseAt, 'supervisor-leased');
-    named = resolve(plan, {repositories: foundOf(attempt.looked), hostname: state.connection?.hostname ?? null, exists: existsSync});
+    named = resolve(plan, {repositories: foundOf(attempt.looked), hostname: state.connection?.hostname ?? null, exists: isDirectory});
     state.plan = named;
     started.identity = identityOf(named, state.connection);
     started.choices = named.resolved ?? null;

@@ -101,6 +101,19 @@ describeSite('import, %s', {timeout: 60_000}, (site) => {
     expect([code, stdout.match(/it cannot be read/g)?.length]).to.deep.equal([0, 2]);
   });
 
+  it('prints no job that is larger than those that tare run - reads', async () => {
+    const variables = Array.from({length: 60_000}, (_, i) => `A${String(i)}=`);
+    const file = write(
+      'many.conf',
+      ['lxc.init.cmd = /bin/true', ...variables.map((one) => `lxc.environment=${one}`), ''].join('\n').slice(0, 1024 * 1024),
+    );
+    const {code, stdout, stderr} = await tare(['import', file]);
+    expect([code, stdout]).to.deep.equal([125, '']);
+    expect(stderr).to.match(
+      /many\.conf: the job that is made of it is larger than any that Tare reads; found: \d+ bytes, .*; allowed: 1048576 bytes; take away/,
+    );
+  });
+
   it('tells every mistake at its place', async () => {
     const file = write('bad.xml', readFileSync(HELLO, 'utf8').replace('102400', '0').replace('helloworld', ''));
     const {code, stdout, stderr} = await tare(['import', file]);

@@ -69,6 +69,33 @@ describeSite('less than asked, %s', {each: true, mayLeave: true, timeout: patien
     }
   });
 
+  it('a spool that is a file takes no box from any job: only its records wait', async () => {
+    const file = join(site.directory, 'a-file');
+    writeFileSync(file, '');
+    for (const engine of ['bubblewrap', 'crun']) {
+      const extra = {engines: [engine], box: 'required'};
+      const {code, stdout, stderr} = await site.command(['run', '--policy', policy(extra, {spool: file}), '--', '/bin/echo', 'ran']);
+      expect([code, stdout], stderr).to.deep.equal([0, 'ran\n']);
+      expect(stderr).to.match(/cannot write \S+a-file\/.*; the record waits in /);
+    }
+  });
+
+  it('a scratch directory on a read-only file system: said with its place, and nothing of the box stays', async function () {
+    need(this, isRoot, 'only root can mount a file system');
+    const small = join(site.directory, 'small');
+    mkdirSync(small);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k,ro', 'tare-test', small]);
+    try {
+      const {code, stderr} = await site.command(['run', '--policy', policy({}, {scratch: small}), '--', '/bin/true']);
+      expect(code).to.equal(125);
+      expect(stderr).to.match(/EROFS.*\S+small.*; mount its file system writable, or set directories in the policy/);
+      expect(readdirSync(join(site.directory, 'state/boxes'))).to.deep.equal([]);
+      expect(site.records()[0]?.flags).not.to.include('left-behind');
+    } finally {
+      execFileSync('umount', [small]);
+    }
+  });
+
   it('a disk below the reserve: no job starts, whatever degraded says, but one that is only observed', async () => {
     for (const reserve of [{disk: '1000TiB'}, {inodes: 2 ** 50}]) {
       const {code, stdout, stderr} = await site.command(['run', '--policy', policy({reserve}), '--', '/bin/echo', 'ran']);

@@ -1,5 +1,6 @@
 import {expect} from 'chai';
 import {plainJob} from '../../../src/batch/plain.js';
+import {execFileSync} from 'node:child_process';
 import {
   chmodSync,
   chownSync,
@@ -18,6 +19,7 @@ import {join} from 'node:path';
 import {EXIT} from '../../../src/errors.js';
 import {pinnedCpus} from '../../../src/box/pinned.js';
 import {
+  emit,
   ensureOwn,
   makeScratch,
   makeState,
@@ -246,6 +248,19 @@ describe('the wrapper’s folders', () => {
       expect(thrown(() => readState(join(base, 'no'))).code).to.equal('STATE_DIRECTORY');
       writeFileSync(join(base, 'box.json'), '{"id":');
       expect(thrown(() => readState(base)).code).to.equal('STATE_DIRECTORY');
+    });
+
+    it('and name the directory and a remedy where the disk is full', function () {
+      need(this, UID === 0, 'only root can make devices');
+      const saved = made();
+      makeDirectories(saved, 'ab12');
+      const directory = stateDirectory(saved, 'ab12');
+      execFileSync('mknod', [join(directory, 'events.jsonl'), 'c', '1', '7']); // /dev/full: null(4)
+      const {code, details} = thrown(() => {
+        emit(state(saved, 'ab12'), {type: 'clients-ended', looked: []});
+      });
+      expect([code, details.where, details.found]).to.deep.equal(['STATE_DIRECTORY', directory, 'ENOSPC']);
+      expect(details.remedy).to.match(/^make room there .*directories in the policy$/);
     });
 
     it('from which the pinned CPUs are known; a box that is just made or removed has none', () => {

@@ -60,7 +60,7 @@ describe('the engine of a box', () => {
     expect([error.code, error.exit, error.details.found, error.details.allowed]).to.deep.equal([
       'ENGINE_FORBIDDEN',
       126,
-      'runc',
+      '"runc"',
       'bubblewrap, crun',
     ]);
     expect(thrown(() => chosen(BOX, {only: 'nonsense'})).code).to.equal('ENGINE_FORBIDDEN');
@@ -156,7 +156,7 @@ describe('the engine of a plan', () => {
     expect([error.code, error.exit, error.details.found, error.details.allowed]).to.deep.equal([
       'ENGINE_UNKNOWN',
       125,
-      'bubblewarp',
+      '"bubblewarp"',
       KNOWN,
     ]);
     const rules = [{name: 'theirs', match: {vo: ['a']}, engines: ['krun']}];
@@ -169,6 +169,10 @@ describe('the engine of a plan', () => {
       `policy.yaml#/rules/0/engines: this version of Tare has no engine "krun"; it has ${KNOWN}`,
     ]);
     expect(unknownEngines(policy(), ENGINES)).to.deep.equal([]);
+    const many = thrown(() => made({policy: {engines: ['x'.repeat(3000), ...Array.from({length: 300}, (_, i) => `e${String(i)}`)]}}));
+    expect(many.details.found)
+      .to.match(/^"x{58}…, "e0", .*, 293 more$/)
+      .and.to.have.length.below(150);
   });
 
   it('can be a rule’s', () => {

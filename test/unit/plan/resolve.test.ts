@@ -72,7 +72,7 @@ describe('resolve: from what is wanted to what runs', () => {
     expect(empty(found)).to.deep.equal(empty(made).filter((path) => path !== state));
     expect(stepsOf(made, 'mount.readonly').map(({destination}) => destination)).to.include(state);
     expect(stepsOf(found, 'mount.readonly').map(({destination}) => destination)).not.to.include(state);
-    expect(found.resolved).to.deep.equal([{choice: `an empty ${state}`, chose: 'left out', because: 'the node has nothing there'}]);
+    expect(found.resolved).to.deep.equal([{choice: `an empty ${state}`, chose: 'left out', because: 'the node has no directory there'}]);
   });
 
   it('the plan says what is still open, and by which rule', () => {

@@ -10,7 +10,7 @@ import {pilot} from '../../support/records.js';
 
 const CALLER = {pid: 77, startTicks: 5};
 const SELF = {pid: 78, startTicks: 6};
-const choices = [{choice: 'an empty /run/lock', chose: 'left out', because: 'the node has nothing there'}];
+const choices = [{choice: 'an empty /run/lock', chose: 'left out', because: 'the node has no directory there'}];
 const {time, usage, tare, watch, ...whole} = pilot();
 const box: RecordedBox = {
   started: {

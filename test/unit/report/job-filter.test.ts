@@ -35,7 +35,7 @@ describe('the filter of tare ps', () => {
       ['status=limit', 'status=paused'],
       ['ab', 'dd-2'],
     ],
-    [['status=fail'], []],
+    [['status=failed', 'user=bob'], []],
     [['status=exited'], ['bb', 'dd-2', 'ee-3']],
     [['id=a'], ['aa', 'ab']],
     [['id=cc'], ['bb']],
@@ -47,6 +47,14 @@ describe('the filter of tare ps', () => {
     it(written.join(' ') || 'none', () => {
       expect(shown(...written)).to.deep.equal(ids);
     });
+
+  it('a word that no job can have as status or pattern is refused, with those that it can have', () => {
+    for (const wrong of ['foo', 'fail', '', 'failed (7)', 'Running'])
+      expect(readJobFilter([`status=${wrong}`])).to.match(
+        /^".*" is no status of a job; allowed: starting, running, paused, ending, completed, failed, .*, exited$/,
+      );
+    expect(readJobFilter(['name=x', 'pattern=box'])).to.equal('"box" is no pattern of a job; allowed: ulimit++, quotas++, vm-lite');
+  });
 
   it('what is no filter is refused, with what is one', () => {
     for (const wrong of ['name', '', '=x', 'color=red', '__proto__=x', 'toString=1'])
