@@ -1,7 +1,8 @@
 /** An image of an engine's store, written to an archive by that engine's program. */
 
-import {closeSync, openSync, writeSync} from 'node:fs';
+import {closeSync, existsSync, openSync, writeSync} from 'node:fs';
 import {dirname} from 'node:path';
+import {errnoOf} from '../errors.js';
 import {start} from '../host/spawn.js';
 import {CannotUnpack} from './broken.js';
 import {Room} from './contents.js';
@@ -12,6 +13,15 @@ const SAVE_DEADLINE_MS = 1_800_000;
 /** How long a program that was killed may take to end. */
 const END_MS = 5000;
 const MOST_SAID = 4096;
+/**
+ * Podman mounts the directory of its store on itself while it works. In a mount namespace of its own (unshare(1)) that
+ * goes with it, also when it is killed.
+ */
+const UNSHARE = '/usr/bin/unshare';
+const apart = (program: string, words: readonly string[]): [string, readonly string[]] =>
+  process.getuid?.() === 0 && existsSync(UNSHARE)
+    ? [UNSHARE, ['--mount', '--propagation', 'private', '--', program, ...words]]
+    : [program, words];
 
 /** Bounds of one save. */
 export interface SaveOptions {
@@ -37,42 +47,51 @@ export async function saveImage(
 ): Promise<void> {
   aborted?.throwIfAborted();
   const directory = dirname(archive);
-  const room = new Room(directory, mostBytes);
-  const child = start(program, ['save', '--quiet', '--format', 'docker-archive', id], {
-    cwd: '/',
-    env: {LC_ALL: 'C', TMPDIR: directory},
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const target = openSync(archive, 'wx', 0o600);
+  const [command, words] = apart(program, ['save', '--quiet', '--format', 'docker-archive', id]);
+  const child = start(command, words, {cwd: '/', env: {LC_ALL: 'C', TMPDIR: directory}, stdio: ['ignore', 'pipe', 'pipe']});
   let said = '';
-  let isLate = false;
-  const kill = (): boolean => child.kill('SIGKILL');
+  let stopped: 'late' | 'unwanted' | null = null;
+  // what it has started may hold the pipes
+  const stop = (why: 'late' | 'unwanted'): void => {
+    stopped ??= why;
+    child.kill('SIGKILL');
+    child.stdout?.destroy();
+    child.stderr?.destroy();
+  };
   const wrongWith = (code: number | null): string =>
-    isLate ? `not within ${String(deadlineMs / 1000)} s` : saidIn(said) || `it ended with ${code === null ? 'a signal' : String(code)}`;
+    stopped === 'late'
+      ? `not within ${String(deadlineMs / 1000)} s`
+      : saidIn(said) || `it ended with ${code === null ? 'a signal' : String(code)}`;
   const ended = new Promise<string | null>((resolve) => {
     child.on('error', ({message}) => resolve(message));
     child.on('close', (code) => resolve(code === 0 ? null : wrongWith(code)));
   });
   child.stderr?.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-MOST_SAID)));
-  const timer = setTimeout(() => {
-    isLate = true;
-    kill();
-  }, deadlineMs);
-  aborted?.addEventListener('abort', kill);
-  const target = openSync(archive, 'wx', 0o600);
+  const timer = setTimeout(() => stop('late'), deadlineMs);
+  const abort = (): void => stop('unwanted');
+  aborted?.addEventListener('abort', abort);
   try {
-    for await (const piece of (child.stdout ?? []) as AsyncIterable<Buffer>) {
-      room.take(piece.length);
-      for (let rest = piece; rest.length > 0;) rest = rest.subarray(writeSync(target, rest));
-    }
+    await copy(child.stdout, target, new Room(directory, mostBytes)).catch((error: unknown) => {
+      if (error instanceof CannotUnpack || errnoOf(error) !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
+    });
     const wrong = await ended;
     aborted?.throwIfAborted();
     if (wrong !== null) throw new CannotUnpack(`${program} does not write it to an archive: ${wrong}`);
   } finally {
     clearTimeout(timer);
-    aborted?.removeEventListener('abort', kill);
+    aborted?.removeEventListener('abort', abort);
     closeSync(target);
-    kill();
+    stop('unwanted');
     await endOf(ended);
+  }
+}
+
+/** @throws CannotUnpack when there is no room */
+async function copy(from: AsyncIterable<Buffer> | null, target: number, room: Room): Promise<void> {
+  for await (const piece of from ?? []) {
+    room.take(piece.length);
+    for (let rest = piece; rest.length > 0;) rest = rest.subarray(writeSync(target, rest));
   }
 }
 

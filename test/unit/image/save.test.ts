@@ -1,7 +1,7 @@
 /** Images of an engine's store, written to an archive: the bounds of that, by programs that stand for an engine's. */
 
 import {expect} from 'chai';
-import {chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs';
+import {chmodSync, existsSync, mkdtempSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {CannotUnpack} from '../../../src/image/broken.js';
@@ -71,6 +71,17 @@ describe('an image that is saved', () => {
     expect(error).to.be.instanceOf(CannotUnpack);
     expect(error.message).to.match(/does not write it to an archive: not within 0\.3 s/);
     expect(runs()).to.equal(false);
+  });
+
+  it('is not waited for where something else holds what the program had, and left out of the mounts of the node', async () => {
+    const begin = Date.now();
+    const error = await failure('sleep 20 & echo part; wait', {deadlineMs: 300});
+    expect(error.message).to.match(/not within 0\.3 s/);
+    expect(Date.now() - begin).to.be.lessThan(10_000);
+    rmSync(archive);
+    await save('readlink /proc/self/ns/mnt');
+    const isApart = readFileSync(archive, 'utf8').trim() !== readlinkSync('/proc/self/ns/mnt');
+    expect(isApart).to.equal(process.getuid?.() === 0);
   });
 
   it('ends with its program when it is not wanted any more, before and while it is made', async () => {

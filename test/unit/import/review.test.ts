@@ -23,6 +23,27 @@ describe('settings of other tools', () => {
     expect(message).to.include('/x:1:1').and.not.include('opensesame');
   });
 
+  it('of an image by its name the whole name is told, where it is sure which that is', async () => {
+    const told = async (line: string): Promise<string> =>
+      leftIn(await draftOf('docker-run', line)).find((left) => left.includes('fetches no')) ?? '';
+    for (const [line, whole] of [
+      ['docker run alpine x', 'docker://docker.io/library/alpine:latest'],
+      ['docker run reg.example:5000/a/b:1 x', 'docker://reg.example:5000/a/b:1'],
+      ['podman run quay.io/a/b x', 'docker://quay.io/a/b:latest'],
+      ['podman run localhost/a:1 x', 'docker://localhost/a:1'],
+      ['podman run docker://docker.io/library/a:1 x', 'docker://docker.io/library/a:1'],
+    ] as const)
+      expect(await told(line), line).to.include(`and root starts the job, set image: ${whole}; else write it to a file (`);
+    for (const line of [
+      'podman run alpine x',
+      'podman run a/b x',
+      'docker run 0123456789ab x',
+      'docker run dir:/srv/x x',
+      'docker run A/b x',
+    ])
+      expect(await told(line), line).to.match(/: Tare fetches no images: write it to a file \(/);
+  });
+
   it('of a setting that is given twice the earlier one is left', async () => {
     const draft = await draftOf('docker-run', 'docker run --name a --name b -m 1g -m 2g -e A=1 -e A=2 --entrypoint x --entrypoint y image');
     expect(leftIn(draft)).to.include.members([
