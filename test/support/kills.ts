@@ -7,6 +7,7 @@ import type {ChildProcess} from 'node:child_process';
 import {existsSync, readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
+import {boxesIn} from '../../src/box/state.js';
 import {namesIn} from '../../src/record/durable.js';
 import type {UsageRecord} from '../../src/record/record.js';
 import type {Apart} from './apart.js';
@@ -125,6 +126,8 @@ class Scene {
     const isEarly = ends === undefined && (hold !== undefined || pause !== undefined || seen !== undefined) && sweep === undefined;
     if (!isEarly) await this.until('the payload', () => this.said.includes('ready'));
     this.began = !isEarly;
+    // a wrapper that is killed as a whole before it has noted the start cannot tell of one
+    if (!isEarly) await this.until('the note of the start', () => boxesIn(join(this.site.directory, 'state'))[0]?.startEpochUs);
     if (ends === true) this.go();
     if (sweep !== undefined) return;
     if (hold !== undefined) await this.until(name, () => this.engine.apart.held());
