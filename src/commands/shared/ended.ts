@@ -8,11 +8,15 @@ import {endedState, type JobRow} from '../../report/jobs.js';
 import type {Node} from './boxes.js';
 
 /** An ended job as a row of the table of jobs. */
-export const rowOfEnded = ({boxId, record: {recordId, payload, user, pattern, allocation, usage, time, outcome}}: EndedJob): JobRow => ({
+export const rowOfEnded = ({
+  boxId,
+  record: {recordId, payload, user, pattern, allocation, usage, time, outcome},
+}: Pick<EndedJob, 'boxId' | 'record'>): JobRow => ({
   id: boxId,
   recordId,
   name: payload.name,
-  user: user.local,
+  // as of a live one
+  user: user.local ?? user.uid?.toString() ?? null,
   // given back when it ended
   hostname: null,
   addresses: [],
