@@ -42,12 +42,14 @@ export function returnTrees({paths, uids, gids, as}: UndoOwners): string | null 
 }
 
 /** Removes what no other account could write to: a file, or a directory with all that is in it. @returns why it is still there */
-export const removeOwn = (path: string): string | null => remove(() => rmSync(path, {recursive: true, force: true}));
+export const removeOwn = (path: string): string | null => removeAt(path, () => rmSync(path, {recursive: true, force: true}));
 
 /** @returns why it is still there */
-export function removeEmpty(path: string): string | null {
-  const because = remove(() => rmdirSync(path));
-  // rmdir(2) on a file system that is read-only looks at that first (EROFS), whatever is there
+export const removeEmpty = (path: string): string | null => removeAt(path, () => rmdirSync(path));
+
+/** rmdir(2) and unlink(2) look first at whether the file system is read-only (EROFS), and then at what is there. */
+function removeAt(path: string, action: () => void): string | null {
+  const because = remove(action);
   return because !== null && isGone(path) ? null : because;
 }
 

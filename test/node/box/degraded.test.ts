@@ -89,7 +89,7 @@ describeSite('less than asked, %s', {each: true, mayLeave: true, timeout: patien
       const {code, stderr} = await site.command(['run', '--policy', policy({}, {scratch: small}), '--', '/bin/true']);
       expect(code).to.equal(125);
       expect(stderr).to.match(/EROFS.*\S+small.*; mount its file system writable, or set directories in the policy/);
-      expect(readdirSync(join(site.directory, 'state/boxes'))).to.deep.equal([]);
+      expect(readdirSync(join(site.directory, 'state/boxes'), {recursive: true}), stderr).to.deep.equal([]);
       expect(site.records()[0]?.flags).not.to.include('left-behind');
     } finally {
       execFileSync('umount', [small]);
