@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -157,6 +158,9 @@ _Noreturn void enter_main(const struct launch *launch, bool at_terminal, int con
 	char **argv = engine_argv(launch);
 	sig_set_mask(engine_mask());
 	place_init(&control, &self);
+	/* ways to what an engine mounts are the payload's too, and runc makes them with the umask that it finds */
+	if (launch->engine.count)
+		umask(022);
 	execve(argv[0], argv, clean_environment);
 	fail_launch(control, "engine", errno, argv[0]);
 }

@@ -140,6 +140,9 @@ function packagesOf(name, manager) {
   return {apt, dnf}[manager];
 }
 
+/** Debian's packages that bring the named entries of SYSTEM. */
+export const debianPackages = (names) => [...new Set(names.flatMap((name) => packagesOf(name, 'apt')))];
+
 /** What compiles native/ and the payload programs. */
 export const TOOLCHAIN = ['compiler', 'libc', 'make'];
 /** What runs a box. */

@@ -186,7 +186,7 @@ const SUITES = [
     system: TOOLCHAIN,
     wanted: LAB,
     budget: 700,
-    longBudget: 4200,
+    longBudget: 4750,
     seconds: 7200,
   },
 ];

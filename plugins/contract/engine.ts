@@ -123,6 +123,8 @@ export interface EngineProgram {
   sockets?: readonly string[];
   version: {
     argument: string;
+    /** What has to come before it. Absent: nothing. */
+    before?: readonly string[];
     /** Its first group is the version, in what the program prints. */
     pattern: RegExp;
   };

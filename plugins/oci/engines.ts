@@ -16,9 +16,12 @@ const KERNEL_FOR_BOXES = [5, 12] as const;
 /** runc has taken flags of a filter since 1.2.0 (its CHANGELOG) and refused them before; each crun that Tare uses takes them. */
 const RUNC_FLAGS = '1.2';
 
+/** crun makes this directory before it says its version, by default `/run/crun`, which an account without a session cannot (seen with 1.21). */
+const ASKED_IN = ['--root', '/'];
+
 const programOf = (name: string): EngineProgram => ({
   places: FOLDERS.map((folder) => `${folder}/${name}`),
-  version: {argument: '--version', pattern: /^(?:crun|runc) version (\d+(?:\.\d+)+)/},
+  version: {argument: '--version', before: ASKED_IN, pattern: /^(?:crun|runc) version (\d+(?:\.\d+)+)/},
   setuid: null,
   abilities: {filterFlags: name === 'crun' ? {} : {since: RUNC_FLAGS}},
   apparmor: {profiles: [name], remedy: `install an AppArmor profile for ${name} with the rule "userns,"`},

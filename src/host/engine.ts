@@ -149,6 +149,9 @@ function privilege(
   return obstacle === null ? {setuid: true, obstacle, note: 'setuid root'} : {...plain, obstacle};
 }
 
+/** The arguments with which a program says its version. */
+export const versionWords = ({before = [], argument}: EngineProgram['version']): readonly string[] => [...before, argument];
+
 /** Asks the program, once per file and boot when there is a cache. */
 export const askVersion =
   (spawn: Spawn | undefined, cache: Cached | null): EngineInputs['version'] =>
@@ -156,7 +159,7 @@ export const askVersion =
     cached(
       cache,
       `${name} ${path} ${String(mtimeMs)} ${String(size)} ${String(uid)} ${mode.toString(8)}`,
-      () => version.pattern.exec(spawn?.(path, [version.argument]) ?? '')?.[1] ?? null,
+      () => version.pattern.exec(spawn?.(path, versionWords(version)) ?? '')?.[1] ?? null,
     );
 
 /** The path of an engine that makes its boxes with root's rights for this caller; null: there is none. */

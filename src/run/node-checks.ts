@@ -3,6 +3,7 @@
 import {accessSync, constants, existsSync, lstatSync, statfsSync, statSync} from 'node:fs';
 import type {Engine} from '@tare/contract';
 import type {TareError} from '../errors.js';
+import {versionWords} from '../host/engine.js';
 import {runs} from '../host/spawn.js';
 import type {HealthCheck} from '../node-state/health.js';
 import {unknownEngines, unknownText} from '../plan/engine-names.js';
@@ -48,13 +49,15 @@ function checkEngine(policy: Policy, engines: readonly Engine[]): HealthCheck {
   if (mode.value === 'observe') return ok('engine');
   const unknown = unknownEngines({engines: policy.engines, rules: []}, engines).find(({others}) => !others);
   if (unknown !== undefined) return {name: 'engine', state: 'missing', because: unknownText(unknown)};
-  const places = enginePlaces(policy, engines);
+  const sought = soughtEngines(policy, engines, {system: false});
+  const places = sought.flatMap(({program}) => program.places);
   const path = places.find((place) => existsSync(place));
-  const answer = path === undefined ? false : runs(path, ['--version']);
+  const program = sought.find((engine) => path !== undefined && engine.program.places.includes(path))?.program;
+  const answer = path === undefined || program === undefined ? false : runs(path, versionWords(program.version));
   if (answer === true) return ok('engine');
   if (answer === null && box.value === 'required')
     return {name: 'engine', state: 'unknown', because: `${path ?? ''} --version does not end`};
-  const names = soughtEngines(policy, engines, {system: false}).map(({name}) => name);
+  const names = sought.map(({name}) => name);
   const because = path === undefined ? `${names.join(', ')}: in none of ${places.join(', ')}` : `${path} --version fails`;
   return box.value === 'required'
     ? {name: 'engine', state: 'missing', because: `${because}, and the policy requires a box (${box.provenance.at})`}

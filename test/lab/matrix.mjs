@@ -1,4 +1,5 @@
 // Which tests run on which machines: the one table.
+import {ENGINES, debianPackages} from '../../scripts/setup.mjs';
 import {HYBRID} from './recipe.mjs';
 
 const machine = (suite, init, more = {}) => ({suite, init, ...more});
@@ -10,6 +11,11 @@ const PROGRAMS = {packages: ['condor', 'crun', 'passt', 'slirp4netns', 'nftables
 const [trixie, systemd] = ['plain', 'systemd'].map((init) => machine('trixie', init, PROGRAMS));
 /** On which a package sets a node up: its own image, without what it does not need. */
 const site = machine('trixie', 'systemd', {packages: ['ansible-core', 'cron', 'logrotate']});
+/** Which has all engines but QEMU: its machines would be emulated in an emulated machine. An image of its own, since nothing else needs them. */
+const engines = machine('trixie', 'systemd', {
+  packages: [...debianPackages(ENGINES.filter((name) => name !== 'qemu')), 'crun', 'runc'],
+  memoryMiB: 3072,
+});
 const bookworm = machine('bookworm', 'plain');
 const bullseye = machine('bullseye', 'plain', {packages: ['strace']});
 
@@ -19,7 +25,7 @@ const bullseye = machine('bullseye', 'plain', {packages: ['strace']});
  */
 export const WAYS = {
   v2: {machine: systemd, account: 'root', delegate: 'none', budget: 1500},
-  root: {machine: trixie, account: 'root', delegate: 'none', budget: 1700},
+  root: {machine: trixie, account: 'root', delegate: 'none', budget: 1550},
   condor: {machine: trixie, account: 'grid', delegate: 'condor', budget: 980},
   installed: {machine: site, account: 'root', delegate: 'none', budget: 800},
   pool: {machine: systemd, account: 'root', delegate: 'none', budget: 150},
@@ -28,13 +34,15 @@ export const WAYS = {
   systemd: {machine: systemd, account: 'grid', delegate: 'systemd', budget: 80},
   attacks: {machine: trixie, account: 'root', delegate: 'none', budget: 1800},
   'attacks-condor': {machine: trixie, account: 'grid', delegate: 'condor', budget: 900},
+  engines: {machine: engines, account: 'root', delegate: 'none', budget: 900},
+  'engines-user': {machine: engines, account: 'grid', delegate: 'systemd', budget: 450},
   'bookworm-v2': {machine: machine('bookworm', 'systemd'), account: 'root', delegate: 'none', budget: 250},
   'bullseye-v2': {machine: machine('bullseye', 'systemd'), account: 'root', delegate: 'none', budget: 250},
   bookworm: {machine: bookworm, account: 'root', delegate: 'none', budget: 300},
   'bookworm-condor': {machine: bookworm, account: 'grid', delegate: 'condor', budget: 120},
   bullseye: {machine: bullseye, account: 'root', delegate: 'none', budget: 350},
   'bullseye-condor': {machine: bullseye, account: 'grid', delegate: 'condor', budget: 400},
-  small: {machine: trixie, account: 'root', delegate: 'none', budget: 150},
+  small: {machine: trixie, account: 'root', delegate: 'none', budget: 110},
   'small-condor': {machine: trixie, account: 'grid', delegate: 'condor', budget: 175},
   hybrid: {machine: machine('bookworm', 'systemd', {append: HYBRID}), account: 'root', delegate: 'none', budget: 200},
 };
@@ -97,19 +105,19 @@ const ROWS = {
   'node/box/nested': long('condor', 'root', 'bullseye'),
   'node/box/closed': long('root', 'bullseye'),
   'node/box/calls': long('root', 'bullseye'), // a kernel before 5.16, which takes speculation from who has a filter without the flag
-  'node/box/engines': long('root'),
-  'node/box/libvirt': long('root'),
-  'node/box/docker-daemons': long('root'),
-  'node/box/kills-docker': long('root'),
-  'node/box/kills-libvirt': long('root'),
-  'node/box/kills-lxc': long('root'),
-  'node/box/kills-podman': long('root'),
+  'node/box/engines': long('engines'),
+  'node/box/libvirt': long('engines'),
+  'node/box/docker-daemons': long('engines'),
+  'node/box/kills-docker': long('engines'),
+  'node/box/kills-libvirt': long('engines'),
+  'node/box/kills-lxc': long('engines'),
+  'node/box/kills-podman': long('engines'),
   'node/box/machine': long(), // machines in a machine
   'node/box/image-names': long(),
   // a sample of the checks; bullseye's kernel is older than 5.12, so that one engine builds boxes
-  'engines/ulimit': long('root', 'condor', 'bullseye'),
-  'engines/quotas': long('root', 'condor'),
-  'engines/vm-lite': long('small', 'small-condor'),
+  'engines/ulimit': long('engines', 'engines-user', 'condor', 'bullseye'),
+  'engines/quotas': long('engines', 'engines-user', 'condor'),
+  'engines/vm-lite': long('engines', 'engines-user', 'small-condor'),
   'engines/results': long(),
   'engines/mutations': long(),
   'node/box/landlock': long('root', 'bookworm'), // version 2, which has no right to truncate

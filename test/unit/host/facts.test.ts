@@ -3,7 +3,7 @@ import {readdirSync} from 'node:fs';
 import {join} from 'node:path';
 import type {EngineFacts} from '@tare/contract';
 import {engine} from '../../../plugins/bubblewrap/engine.js';
-import {readEngine} from '../../../src/host/engine.js';
+import {askVersion, readEngine} from '../../../src/host/engine.js';
 import {parseMountinfo} from '../../../src/host/mountinfo.js';
 import {readNamespaces, readNewProc} from '../../../src/host/namespaces.js';
 import {readContainers} from '../../../src/host/container.js';
@@ -185,6 +185,23 @@ describe('bubblewrap', () => {
     expect(facts.path).to.equal(null);
     expect(facts.how).to.match(/refuses to run so since 0\.11\.2/);
     expect(find('0.12.0', 0o4755, {uid: 0}).path).to.equal('/usr/bin/bwrap');
+  });
+});
+
+describe('versions', () => {
+  it('are asked for with the arguments of the engine; crun makes no directory then', () => {
+    const asked = Object.fromEntries(
+      ENGINES.map((one) => {
+        let words: readonly string[] = [];
+        const spawn = (_: string, args: readonly string[]): null => {
+          words = args;
+          return null;
+        };
+        expect(askVersion(spawn, null)(one, '/x', {mode: 0o755, uid: 0, size: 1, mtimeMs: 1})).to.equal(null);
+        return [one.name, words];
+      }),
+    );
+    expect(asked).to.deep.include({bubblewrap: ['--version'], crun: ['--root', '/', '--version'], podman: ['--version']});
   });
 });
 
