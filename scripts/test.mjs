@@ -186,7 +186,7 @@ const SUITES = [
     system: TOOLCHAIN,
     wanted: LAB,
     budget: 700,
-    longBudget: 4750,
+    longBudget: 5100,
     seconds: 7200,
   },
 ];

@@ -34,7 +34,7 @@ export const WAYS = {
   systemd: {machine: systemd, account: 'grid', delegate: 'systemd', budget: 80},
   attacks: {machine: trixie, account: 'root', delegate: 'none', budget: 1800},
   'attacks-condor': {machine: trixie, account: 'grid', delegate: 'condor', budget: 900},
-  engines: {machine: engines, account: 'root', delegate: 'none', budget: 900},
+  engines: {machine: engines, account: 'root', delegate: 'none', budget: 1550},
   'engines-user': {machine: engines, account: 'grid', delegate: 'systemd', budget: 450},
   'bookworm-v2': {machine: machine('bookworm', 'systemd'), account: 'root', delegate: 'none', budget: 250},
   'bullseye-v2': {machine: machine('bullseye', 'systemd'), account: 'root', delegate: 'none', budget: 250},
@@ -108,8 +108,9 @@ const ROWS = {
   'node/box/engines': long('engines'),
   'node/box/libvirt': long('engines'),
   'node/box/docker-daemons': long('engines'),
-  'node/box/kills-docker': long('engines'),
-  'node/box/kills-libvirt': long('engines'),
+  // not of the lab: there a box of libvirt's is not built in the test's own mounts, and one survives its containerd-shim
+  'node/box/kills-docker': long(),
+  'node/box/kills-libvirt': long(),
   'node/box/kills-lxc': long('engines'),
   'node/box/kills-podman': long('engines'),
   'node/box/machine': long(), // machines in a machine

@@ -27,30 +27,30 @@ function quotaOf({cpuUserUs, cpuSystemUs, quotaPeriods, throttledPeriods}: Usage
 }
 
 describeSite('cores, %s', {}, (site, role) => {
-  // a fifth of a core is to be had also where others want all CPUs: there the quota is what holds, whatever else runs
-  for (const {cores, seconds, holds} of [
-    {cores: 0.2, seconds: 0.4, holds: true},
-    {cores: 1, seconds: 2, holds: false},
-  ])
-    it(`two busy workers under cores: ${String(cores)}`, async () => {
-      const {record, code} = await site.run(['--cores', String(cores), '--', payload('burn'), String(seconds), '--processes', '2']);
-      expect(code).to.equal(0);
-      if (!hasGroups(role)) {
-        expect(record.limits?.cores).to.include({enforcement: 'none', by: null});
-        return;
-      }
-      expect(record.limits?.cores).to.include({enforcement: 'kernel'});
-      const {usage, time} = record;
-      const {least, most, full} = quotaOf(usage);
-      expect(least).to.be.at.most(1.05 * cores);
-      expect(most).to.be.at.least(0.95 * cores);
-      const used = ((usage.cpuUserUs ?? 0) + (usage.cpuSystemUs ?? 0)) / (time.wallUs ?? 1);
-      expect(used).to.be.at.most(1.05 * cores);
-      if (full >= NEARLY_ALL) expect(used).to.be.at.least((0.95 * cores) / patience(1));
-      if (!holds) return;
-      expect(full).to.be.at.least(LEAST_FULL);
-      expect(usage.throttledUs).to.be.above(0);
-    });
+  /** @param holds such a share is to be had also where others want all CPUs: the quota is what holds, whatever else runs */
+  const busy = (cores: number, seconds: number, holds: boolean) => async (): Promise<void> => {
+    const {record, code} = await site.run(['--cores', String(cores), '--', payload('burn'), String(seconds), '--processes', '2']);
+    expect(code).to.equal(0);
+    if (!hasGroups(role)) {
+      expect(record.limits?.cores).to.include({enforcement: 'none', by: null});
+      return;
+    }
+    expect(record.limits?.cores).to.include({enforcement: 'kernel'});
+    const {usage, time} = record;
+    const {least, most, full} = quotaOf(usage);
+    expect(least).to.be.at.most(1.05 * cores);
+    expect(most).to.be.at.least(0.95 * cores);
+    const used = ((usage.cpuUserUs ?? 0) + (usage.cpuSystemUs ?? 0)) / (time.wallUs ?? 1);
+    expect(used).to.be.at.most(1.05 * cores);
+    if (full >= NEARLY_ALL) expect(used).to.be.at.least((0.95 * cores) / patience(1));
+    if (!holds) return;
+    expect(full).to.be.at.least(LEAST_FULL);
+    expect(usage.throttledUs).to.be.above(0);
+  };
+
+  it('two busy workers under cores: 0.2', busy(0.2, 0.4, true));
+
+  it('two busy workers under cores: 1', busy(1, 2, false));
 
   it('pinned: one CPU in the affinity mask of everything in the box', async () => {
     const {stdout, code} = await site.run([
