@@ -47,9 +47,10 @@ export interface Engine<Part = unknown> {
    * client has the wrapper's account; the engine gives init the box's. Init is moved into the job's control groups as soon as it is there. `sees`: what
    * starts init has the mounts of its client, since it was started by that; a daemon sees nothing of what enter mounts for a box. Words
    * behind `EngineTask.init.argv` have init take the account itself, after it has done what the daemon cannot (native/README.md, Tools, `tare-connect`).
-   * `keeps`: the daemon keeps a container `tare-ID`, which the program removes by `rm --force tare-ID`, as Docker's does.
+   * `keeps`: the daemon keeps a container `tare-ID`, which the program removes by `rm --force tare-ID`, as Docker's does. `unreached`: what the program
+   * says where it reaches no daemon, and nothing was made.
    */
-  kind: 'child' | {daemon: string; sees?: true; keeps?: 'container'};
+  kind: 'child' | {daemon: string; sees?: true; keeps?: 'container'; unreached?: RegExp};
   /** Whether its boxes have a user namespace that it makes itself. */
   userNamespace: boolean;
   program: EngineProgram;

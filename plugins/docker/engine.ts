@@ -74,7 +74,8 @@ function argvOf(task: EngineTask, parts: readonly Part[]): string[] {
 /** Docker, whose daemon is root's. */
 export const engine: Engine<readonly Part[]> = {
   name: 'docker',
-  kind: {daemon: PLACE, keeps: 'container'},
+  // where it goes away in the midst of a start, it removes what it made when it is there again: `docker run --rm`
+  kind: {daemon: PLACE, keeps: 'container', unreached: /Cannot connect to the Docker daemon/},
   userNamespace: false,
   program: {
     places: ['/usr/bin/docker', '/usr/local/bin/docker'],

@@ -19,6 +19,7 @@ import {conclude} from './conclude.js';
 import {EngineUnwritten} from './engine.js';
 import {failureText, isSetupFailure, isDisksFault, isIdsFault} from '../decide/outcome.js';
 import {refuseLess, UNLOGGED} from './less.js';
+import type {Plan} from '../schema/generated/plan-1.js';
 import {live} from './live-box.js';
 import {lookAtWorld, type Looking} from './look.js';
 import {endMounted, refuse, reportFailure} from './refuse.js';
@@ -118,9 +119,9 @@ async function runBox(prepared: Prepared, starting: Starting): Promise<RunResult
   const {state, groups} = begun;
   const following = {groups, channel, log, hello, request};
   const observed = await orNextSupervisor(live(state, following), log);
-  const lost = passing(observed, plan.engine.name, starting) ?? lostOf(observed).find(({capability}) => canDegrade(prepared, capability));
+  const lost = passing(observed, plan, starting) ?? lostOf(observed).find(({capability}) => canDegrade(prepared, capability));
   if (lost !== undefined) {
-    await takeAllBack(state, attempt, observed);
+    await takeAllBack(state, starting, observed);
     return lost;
   }
   const result = await orNextSupervisor(conclude(state, observed, following), log);
@@ -128,9 +129,13 @@ async function runBox(prepared: Prepared, starting: Starting): Promise<RunResult
   return result;
 }
 
+const engineOf = ({engines}: RunRequest, {engine}: Plan): RunRequest['engines'][number] | undefined =>
+  engines.find(({name}) => name === engine.name);
+
 /** That the engine met a state of the node that passes, for the first time; null: it did not, or met one again. */
-function passing(observed: EndedObservation, name: string, {request: {engines}, unlucky}: Starting): Lost | null {
-  const says = engines.find((engine) => engine.name === name)?.passing;
+function passing(observed: EndedObservation, plan: Plan, {request, unlucky}: Starting): Lost | null {
+  const {name} = plan.engine;
+  const says = engineOf(request, plan)?.passing;
   if (unlucky.has(name) || says?.test(observed.engine?.stderr ?? '') !== true || !isSetupFailure(observed)) return null;
   unlucky.add(name);
   return {capability: null, because: failureText(observed)};
@@ -157,8 +162,10 @@ const lookingOf = ({hello, channel, log}: Starting): Looking => ({
 });
 
 /** Removes a box that could not be built, so that it can be begun again. @throws TareError BOX_NOT_REMOVED when a part of it stays */
-async function takeAllBack(state: BoxState, {left}: AttemptContext, observed: EndedObservation): Promise<void> {
-  left.push(...(await takeBack(state)));
+async function takeAllBack(state: BoxState, {attempt: {left}, request}: Starting, observed: EndedObservation): Promise<void> {
+  const kind = engineOf(request, state.plan)?.kind;
+  const reached = kind === undefined || kind === 'child' || kind.unreached?.test(observed.engine?.stderr ?? '') !== true;
+  left.push(...(await takeBack(reached ? state : {...state, undo: state.undo.filter(({op}) => op !== 'container.remove')})));
   if (left.length === 0) return;
   throw new TareError('BOX_NOT_REMOVED', {
     message: `the box could not be built (${failureText(observed)}), and what was made of it cannot be removed`,

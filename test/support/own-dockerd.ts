@@ -33,11 +33,17 @@ export class OwnDockerd {
     return this.child !== null && this.child.exitCode === null && this.child.signalCode === null;
   }
 
-  /** Where there is none, or no more; with its containerd, which it starts again by itself. */
+  /**
+   * Where there is none, or no more; with its containerd, which it starts again by itself. On a busy node it waits for that in vain (15 s), and ends:
+   * then once more.
+   */
   async start(): Promise<void> {
-    if (!this.isThere) this.spawn();
-    await until('dockerd', () => !this.isThere || this.apart.sh('docker version')?.includes('containerd:') === true, 60);
-    if (!this.isThere) throw new Error(`dockerd ended with ${String(this.child?.exitCode ?? this.child?.signalCode)}`);
+    for (let tries = 0; tries < 2; tries++) {
+      if (!this.isThere) this.spawn();
+      await until('dockerd', () => !this.isThere || this.apart.sh('docker version')?.includes('containerd:') === true, 60);
+      if (this.isThere) return;
+    }
+    throw new Error(`dockerd ended with ${String(this.child?.exitCode ?? this.child?.signalCode)}`);
   }
 
   private spawn(): void {

@@ -111,4 +111,18 @@ describeSite('a daemon of Docker’s, %s', {roles: isRoot ? ['root'] : [], timeo
       there().sh('chown 0 /run/docker.sock');
     }
   });
+
+  it('that is dead, and has left its socket, is passed over: the next engine builds the box, and nothing is left', async function () {
+    need(this, program('bwrap') !== null, 'bubblewrap is not installed');
+    await daemon?.stop();
+    const socket = `require('node:net').createServer().listen('/run/docker.sock', () => process.kill(process.pid, 'SIGKILL'))`;
+    there().sh(`rm -f /run/docker.sock; ${process.execPath} -e "${socket}"`);
+    expect(existsSync(join(there().root, 'run/docker.sock'))).to.equal(true);
+    const {code, stdout, stderr} = await run(['--verbose', '--', '/bin/sh', '-c', 'cat /proc/1/comm'], {engines: ['docker', 'bubblewrap']});
+    expect([code, stdout], stderr).to.deep.equal([0, 'tare-init\n']);
+    expect(stderr).to.match(/once more without box/);
+    const alone = await run(['--', '/bin/true']);
+    expect(alone.code).to.equal(125);
+    expect(alone.stderr).to.match(/docker cannot be used .*Cannot connect to the Docker daemon/);
+  });
 });
