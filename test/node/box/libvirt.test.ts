@@ -6,6 +6,7 @@ import {once} from 'node:events';
 import {existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
+import {boxesIn} from '../../../src/box/state.js';
 import type {UsageRecord} from '../../../src/record/record.js';
 import {describeSite} from '../../support/describe-site.js';
 import {Libvirtd, noLibvirt} from '../../support/libvirtd.js';
@@ -170,6 +171,8 @@ describeSite('a box by libvirt, %s', {roles: isRoot ? ['root'] : [], timeout: 12
     const {child, over, policy} = await started(`: word1; ${WAITS}`);
     const inside = having('word1');
     expect(inside).to.not.be.empty;
+    // a wrapper that is killed as a whole before it has noted the start cannot tell of one
+    await until('the note of the start', () => boxesIn(join(site.directory, 'state'))[0]?.startEpochUs != null);
     for (const one of below(child.pid ?? 0)) send(one.pid, 'SIGKILL');
     await over;
     await until('nothing of the box', () => inside.every(({pid}) => !existsSync(`/proc/${String(pid)}`)));
