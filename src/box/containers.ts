@@ -4,8 +4,9 @@ import {readFileSync} from 'node:fs';
 import {ifPossible} from '../errors.js';
 import {runAbandonable} from '../host/abandon.js';
 import {sleep} from '../process/clock.js';
+import {allPids, isAllOf} from '../process/process.js';
 import type {Undo} from '../steps/def.js';
-import {allPids, isAllOf, killForgotten} from './forgotten.js';
+import {killForgotten} from './forgotten.js';
 
 /** A daemon may be busy with the end of the box. */
 const DEADLINE_MS = 20_000;

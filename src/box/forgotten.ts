@@ -3,13 +3,13 @@
  * mounts, and the runtime's shim waits for it.
  */
 
-import {readdirSync, readFileSync, readlinkSync} from 'node:fs';
+import {readFileSync, readlinkSync} from 'node:fs';
 import {basename} from 'node:path';
 import {ifPossible} from '../errors.js';
 import {parseMountinfo, type Mount} from '../host/mountinfo.js';
 import {BRIDGE} from '../plan/engine.js';
 import {sleep} from '../process/clock.js';
-import {isRunning, killProcess, parentOf, processId, type ProcessId} from '../process/process.js';
+import {allPids, isAllOf, isRunning, killProcess, namespaceOf, parentOf, processId, type ProcessId} from '../process/process.js';
 
 /** Where engines that keep containers bind the bridge's folder (`kind.daemon` of their plugins). */
 export const PLACE = '/dev/.tare';
@@ -17,19 +17,6 @@ export const PLACE = '/dev/.tare';
 const SHIM = 'containerd-shim';
 const DEADLINE_MS = 2000;
 const LOOK_MS = 20;
-
-/** Numbers of all processes that /proc shows. */
-export const allPids = (): number[] => (ifPossible(() => readdirSync('/proc')) ?? []).filter((name) => /^[1-9]\d*$/.test(name)).map(Number);
-
-/** The namespace of a process (namespaces(7)); null: it is gone, or may not be looked at. */
-const namespaceOf = (pid: number | 'self', kind: 'mnt' | 'pid' | 'user'): string | null =>
-  ifPossible(() => readlinkSync(`/proc/${String(pid)}/ns/${kind}`));
-
-/** Its real, effective, saved and file system uid (proc_pid_status(5)) are all this one. */
-export const isAllOf = (pid: number, uid: number): boolean => {
-  const ids = /^Uid:\s+(.*)$/m.exec(ifPossible(() => readFileSync(`/proc/${String(pid)}/status`, 'latin1')) ?? '')?.[1]?.split(/\s+/) ?? [];
-  return ids.length === 4 && ids.every((id) => id === String(uid));
-};
 
 /**
  * Processes in a container of a daemon's for the box. Each has all of this, which nobody without privileges can give to another's process: mounts and

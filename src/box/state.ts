@@ -65,7 +65,7 @@ export function makeState(box: BoxState, caller: {uid: number}): void {
 export function makeScratch(plan: Plan, id: string, recordId: string, identity: UsageRecord['identity'] = null): void {
   guard(scratchDirectory(plan, id), () => {
     mkdirSync(scratchDirectory(plan, id), {mode: 0o711});
-    const owner = stepsOf(plan, 'identity.take')[0];
+    const owner = stepOf(plan, 'identity.take');
     const root = rootOf(stepOf(plan, 'namespace.unshare')?.maps);
     for (const step of stepsOf(plan, 'features.provide')) writeFeatures(step, inBox(FEATURES, scratchDirectory(plan, id)), id, recordId);
     writeIdentity(plan, id, identity, scratchDirectory(plan, id));

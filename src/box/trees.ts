@@ -53,7 +53,14 @@ function removeAt(path: string, action: () => void): string | null {
   return because !== null && isGone(path) ? null : because;
 }
 
-const isGone = (path: string): boolean => ifPossible(() => lstatSync(path, {throwIfNoEntry: false}) === undefined) ?? false;
+/** Nor is there anything below a file, which an admin may have put where scratch should be. */
+function isGone(path: string): boolean {
+  try {
+    return lstatSync(path, {throwIfNoEntry: false}) === undefined;
+  } catch (error) {
+    return errnoOf(error) === 'ENOTDIR';
+  }
+}
 
 /** What fails once, for want of memory say, is tried once more. @returns the reason of the second failure; null: it is gone now */
 export function remove(action: () => void, isSecond = false): string | null {

@@ -1,10 +1,10 @@
 /** Whether the wrapper that began an attempt is still there to end it. */
 
-import {readdirSync, readFileSync} from 'node:fs';
+import {readFileSync} from 'node:fs';
 import {hostname} from 'node:os';
 import {ifPossible} from '../errors.js';
 import type {UsageRecord} from '../record/record.js';
-import {isRunning, pidNamespace, processId, statFields, timeNamespace, type ProcessId} from './process.js';
+import {allPids, isRunning, pidNamespace, processId, statFields, timeNamespace, type ProcessId} from './process.js';
 
 /** `gone`: dead on this node; `restarted`: the node was started anew since; `unknown`: cannot be seen from here, so nothing may be done. */
 export type Presence = 'here' | 'gone' | 'restarted' | 'unknown';
@@ -55,20 +55,18 @@ export function presenceOf({host, wrapper}: WhoBegan, at: Here): Presence {
 
 /** Looks through all processes for one that has the number in the innermost of its namespaces, and the start. */
 function isSomewhere(parts: readonly ProcessId[]): boolean {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .some((name) => {
-      const fields = statFields(Number(name));
-      if (fields === null || fields[0] === 'Z') return false;
-      const startTicks = Number(fields[19]);
-      return parts.some((part) => part.startTicks === startTicks && part.pid === innermostNumber(name));
-    });
+  return allPids().some((pid) => {
+    const fields = statFields(pid);
+    if (fields === null || fields[0] === 'Z') return false;
+    const startTicks = Number(fields[19]);
+    return parts.some((part) => part.startTicks === startTicks && part.pid === innermostNumber(pid));
+  });
 }
 
 /** NSpid of proc_pid_status(5). */
-const innermostNumber = (pid: string): number | null =>
+const innermostNumber = (pid: number): number | null =>
   ifPossible(() => {
-    const numbers = /^NSpid:\s+(.*)$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]?.split(/\s+/);
+    const numbers = /^NSpid:\s+(.*)$/m.exec(readFileSync(`/proc/${String(pid)}/status`, 'latin1'))?.[1]?.split(/\s+/);
     return numbers === undefined ? null : Number(numbers.at(-1));
   });
 

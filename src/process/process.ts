@@ -1,6 +1,6 @@
 /** A process by its number and its start: the number alone can be another's later (proc_pid_stat(5), starttime). */
 
-import {readFileSync, readlinkSync} from 'node:fs';
+import {readdirSync, readFileSync, readlinkSync} from 'node:fs';
 import {ifPossible} from '../errors.js';
 
 /** One process, and no later one with its pid. */
@@ -32,6 +32,19 @@ export function killGroup(pid: number): void {
     killProcess(pid);
   }
 }
+
+/** Numbers of all processes that /proc shows. */
+export const allPids = (): number[] => (ifPossible(() => readdirSync('/proc')) ?? []).filter((name) => /^[1-9]\d*$/.test(name)).map(Number);
+
+/** The namespace of a process (namespaces(7)); null: it is gone, or may not be looked at: another account's, and init, which is never dumpable, for all but root. */
+export const namespaceOf = (pid: number | 'self', kind: 'mnt' | 'pid' | 'user'): string | null =>
+  ifPossible(() => readlinkSync(`/proc/${String(pid)}/ns/${kind}`));
+
+/** Its real, effective, saved and file system uid (proc_pid_status(5)) are all this one. */
+export const isAllOf = (pid: number, uid: number): boolean => {
+  const ids = /^Uid:\s+(.*)$/m.exec(ifPossible(() => readFileSync(`/proc/${String(pid)}/status`, 'latin1')) ?? '')?.[1]?.split(/\s+/) ?? [];
+  return ids.length === 4 && ids.every((id) => id === String(uid));
+};
 
 /**
  * The namespace that our numbers of processes are of (pid_namespaces(7)); null where /proc does not tell, or is one of another namespace

@@ -109,7 +109,7 @@ export async function begin(
     return {state, groups};
   } catch (error) {
     if (launched) await untilGone(channel);
-    attempt.left.push(...(await takeBack(state)));
+    attempt.left.push(...(await takeBack(launched ? state : withoutContainer(state))));
     throw error;
   }
 }
@@ -233,6 +233,9 @@ export async function takeBack({plan, id, undo}: BoxState): Promise<string[]> {
   return left.length > 0 ? left : removeState(stateDirectory(plan, id));
 }
 
+/** A box of which no daemon was asked to make a container. */
+export const withoutContainer = (state: BoxState): BoxState => ({...state, undo: state.undo.filter(({op}) => op !== 'container.remove')});
+
 /** Takes back what a supervisor made that died before it launched anything. */
 export async function takeBackPrepared(directory: string): Promise<void> {
   let state: BoxState;
@@ -243,5 +246,5 @@ export async function takeBackPrepared(directory: string): Promise<void> {
     if (errnoOf((error as Error).cause) === 'ENOENT') removeState(directory);
     return;
   }
-  await takeBack(state);
+  await takeBack(withoutContainer(state));
 }

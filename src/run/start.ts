@@ -13,7 +13,7 @@ import type {Hello} from '../process/hello.js';
 import {openLog, type Log} from '../process/log.js';
 import {cannotShareReason} from '../step/together.js';
 import {writeNote} from '../step/folder.js';
-import {begin, takeBack, type Begun} from './begin.js';
+import {begin, takeBack, withoutContainer, type Begun} from './begin.js';
 import {SupervisorFailed, orNextSupervisor} from './supervisor-failed.js';
 import {conclude} from './conclude.js';
 import {EngineUnwritten} from './engine.js';
@@ -165,7 +165,7 @@ const lookingOf = ({hello, channel, log}: Starting): Looking => ({
 async function takeAllBack(state: BoxState, {attempt: {left}, request}: Starting, observed: EndedObservation): Promise<void> {
   const kind = engineOf(request, state.plan)?.kind;
   const reached = kind === undefined || kind === 'child' || kind.unreached?.test(observed.engine?.stderr ?? '') !== true;
-  left.push(...(await takeBack(reached ? state : {...state, undo: state.undo.filter(({op}) => op !== 'container.remove')})));
+  left.push(...(await takeBack(reached ? state : withoutContainer(state))));
   if (left.length === 0) return;
   throw new TareError('BOX_NOT_REMOVED', {
     message: `the box could not be built (${failureText(observed)}), and what was made of it cannot be removed`,

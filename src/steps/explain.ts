@@ -4,7 +4,7 @@ import {LIMIT_NAMES} from '../job/job.js';
 import {formatBytes, formatCores, formatDuration} from '../job/quantity.js';
 import {formatLimit, LIMIT_LABELS} from '../plan/limit-words.js';
 import {openChoices} from '../plan/resolve.js';
-import {stepsOf, type Step, type StepOf} from '../plan/step.js';
+import {stepOf, stepsOf, type Step, type StepOf} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {SECTIONS, type Row, type Section} from './def.js';
 import {defOf} from './table.js';
@@ -70,7 +70,7 @@ const decisionSection = (plan: Plan): ExplainedSection => ({
     ...landlockRow(plan),
     ['rule', plan.rule ?? 'none', plan.rule === null ? 'no rule of the policy matches' : 'the first rule that matches'],
     ...(plan.slot.name === null ? [] : [['slot', plan.slot.name, 'as the batch system calls it']]),
-    ['runs as', plan.job.user ?? 'the caller', stepsOf(plan, 'identity.take')[0]?.because ?? 'the caller'],
+    ['runs as', plan.job.user ?? 'the caller', stepOf(plan, 'identity.take')?.because ?? 'the caller'],
     ['grace', formatDuration(plan.grace.us), plan.grace.provenance.at],
     ...degradedRows(plan),
   ],

@@ -4,8 +4,8 @@ import {readFileSync} from 'node:fs';
 import type {Ad} from '../../support/pool.js';
 
 const WORDS = ['any', 'added', 'When'] as const;
-/** One of the table's words, or the most that two numbers may differ by; `absent`: unless one is not there. */
-type Allowed = (typeof WORDS)[number] | {most: number; absent: boolean};
+/** One of the table's words, or the most that two numbers may differ by; `absent`: unless one is not there; `each`: for each CPU of the slot. */
+type Allowed = (typeof WORDS)[number] | {most: number; absent: boolean; each: boolean};
 
 export function allowedDifferences(): ReadonlyMap<string, Allowed> {
   const text = readFileSync(new URL('../../../docs/reference/htcondor-ads.md', import.meta.url), 'utf8');
@@ -13,8 +13,8 @@ export function allowedDifferences(): ReadonlyMap<string, Allowed> {
   return new Map(
     rows.flatMap((row) => {
       const [, names = '', by = ''] = row.split('|').map((cell) => cell.trim());
-      const [, most, absent] = /^(\d+)( or absent)?$/.exec(by) ?? [];
-      const allowed = WORDS.find((word) => word === by) ?? {most: Number(most), absent: absent !== undefined};
+      const [, most, absent, each] = /^(\d+)(?:( or absent)|( for each CPU))?$/.exec(by) ?? [];
+      const allowed = WORDS.find((word) => word === by) ?? {most: Number(most), absent: absent !== undefined, each: each !== undefined};
       if (typeof allowed === 'object' && Number.isNaN(allowed.most)) throw new Error(`htcondor-ads.md: ${row}`);
       return [...names.matchAll(/`([^`]+)`/g)].map(([, name = '']) => [name, allowed] as const);
     }),
@@ -31,7 +31,7 @@ export function differences(without: Ad, ad: Ad, table: ReadonlyMap<string, Allo
     if (allowed === 'added') return before === undefined;
     if (allowed === 'When') return timeless(before) === timeless(now);
     if (allowed === undefined || before === undefined || now === undefined) return allowed?.absent === true;
-    return Math.abs(Number(before) - Number(now)) <= allowed.most;
+    return Math.abs(Number(before) - Number(now)) <= allowed.most * (allowed.each ? Number(ad.get('CpusProvisioned')) : 1);
   };
   const names = [...new Set([...without.keys(), ...ad.keys()])].sort();
   return names.filter((name) => !fits(name)).map((name) => `${name}: ${without.get(name) ?? '-'} without, ${ad.get(name) ?? '-'} with`);

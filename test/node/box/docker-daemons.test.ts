@@ -124,5 +124,9 @@ describeSite('a daemon of Docker’s, %s', {roles: isRoot ? ['root'] : [], timeo
     const alone = await run(['--', '/bin/true']);
     expect(alone.code).to.equal(125);
     expect(alone.stderr).to.match(/docker cannot be used .*Cannot connect to the Docker daemon/);
+    const file = join(there().folder, 'config.json');
+    const unmade = await run(['--verbose', '--', '/bin/true'], {directories: {scratch: file}});
+    expect(unmade.code).to.equal(125);
+    expect(unmade.stderr).to.include(`${file} cannot be used safely`).and.not.to.include('left behind');
   });
 });

@@ -5,6 +5,7 @@ import {join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {readKernelLog} from '../../../src/cgroup/kernel-log.js';
 import {createGroups, openGroups, noGroups, type Groups, type GroupUsage} from '../../../src/cgroup/manager.js';
+import {statFields} from '../../../src/process/process.js';
 import {need} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
 import {removeGroupsOf} from '../../support/undo.js';
@@ -16,6 +17,9 @@ const BOMB = ['perl', '-e', 'while (1) { fork }'];
 const SLEEPER = ['sleep', '1000'];
 /** Prints each state of a freezer that is not the one before. */
 const WATCH = '$| = 1; open F, "<", shift; while (1) { sysseek F, 0, 0; sysread F, $s, 99; print $s if $s ne $last; $last = $s }';
+
+/** CPU time of a process, in whole nanoseconds there (the kernel's scheduler/sched-stats, /proc/PID/schedstat). */
+const ranUs = (pid: number): number => Number(readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ')[0]) / 1000;
 
 const NOTHING = (): Promise<string[]> => Promise.resolve([]);
 
@@ -77,17 +81,17 @@ describe('groups on this kernel', function () {
 
   it('counts CPU time within 2 % of a known burn, user and system', async () => {
     make();
-    // The process waits before and after its burn while the group is read: its start and its end belong to the group
-    // alone, and what its shell used before it joined to the process alone. times() has 1/100 s.
+    // The process waits before and after its burn while it and its group are read: its start and its end belong to the group
+    // alone, and what its shell used before it joined to the process alone. times() has 1/100 s, and tells user from system.
     const burn =
       '$| = 1; sub report { print join(" ", (times)[0, 1]), "\\n"; <STDIN> } report; ($u, $s) = times; do { $i++ for 1..1e4; stat "/" for 1..2e3; ($v, $t) = times } while $v + $t - $u - $s < 2; report';
     const child = start(groups, 'payload', ['perl', '-e', burn]);
-    const look = async (): Promise<{userUs: number; systemUs: number; usage: GroupUsage}> => {
+    const look = async (): Promise<{userUs: number; systemUs: number; ranUs: number; usage: GroupUsage}> => {
       const line = await new Promise<string>((resolve) => child.stdout?.once('data', (data: Buffer) => resolve(data.toString())));
-      await sleep(50);
+      await until(() => statFields(child.pid!)?.[0] === 'S');
       const usage = groups.usage('payload');
       const [userUs, systemUs] = line.split(' ').map((seconds) => Number(seconds) * 1e6) as [number, number];
-      return {userUs, systemUs, usage};
+      return {userUs, systemUs, ranUs: ranUs(child.pid!), usage};
     };
     const from = await look();
     child.stdin?.write('go\n');
@@ -96,10 +100,12 @@ describe('groups on this kernel', function () {
     await ended(child);
     const burntUserUs = to.userUs - from.userUs;
     const burntUs = burntUserUs + to.systemUs - from.systemUs;
+    const ran = to.ranUs - from.ranUs;
+    expect(ran).to.be.at.least(1_900_000);
     const userUs = to.usage.cpuUserUs! - from.usage.cpuUserUs!;
     const systemUs = to.usage.cpuSystemUs! - from.usage.cpuSystemUs!;
-    expect((userUs + systemUs) / burntUs).to.be.within(0.98, 1.02);
-    expect(userUs / burntUs).to.be.closeTo(burntUserUs / burntUs, 0.05);
+    expect((userUs + systemUs) / ran).to.be.within(0.98, 1.02);
+    expect(userUs / ran).to.be.closeTo(burntUserUs / burntUs, 0.05);
     expect(systemUs).to.be.greaterThan(100_000);
     expect(to.usage.cpuSource).to.match(version === 2 ? /^cgroup2:cpu.stat/ : /^cgroup1:cpuacct.usage/);
     const usage = groups.usage('payload');

@@ -5,9 +5,9 @@ import {mkdirSync, mkdtempSync, rmdirSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {expect} from 'chai';
-import {forgotten, isAllOf, killForgotten, PLACE} from '../../../src/box/forgotten.js';
+import {forgotten, killForgotten, PLACE} from '../../../src/box/forgotten.js';
 import {ENGINES} from '../../../src/plugins.js';
-import {isRunning, processId} from '../../../src/process/process.js';
+import {isAllOf, isRunning, processId} from '../../../src/process/process.js';
 import {need} from '../../support/need.js';
 import {isRoot, until} from '../../support/tare.js';
 
