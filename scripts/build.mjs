@@ -4,6 +4,7 @@ import {chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSyn
 import {availableParallelism} from 'node:os';
 import path from 'node:path';
 import {fileURLToPath} from 'node:url';
+import {BUILT_TESTS} from './built-tests.mjs';
 import {TOOLCHAIN, compiler, nodeModules, nodeVersion, systemPackages} from './setup.mjs';
 import {Stop, main, replaceFolder, root, step} from './steps.mjs';
 
@@ -87,6 +88,16 @@ const STEPS = [
       compiler();
       step('folder for worker nodes', process.execPath, [local('scripts/build-dist.mjs')]);
     },
+  },
+  {
+    name: 'tests',
+    needs: ['schemas'],
+    from: ['src', 'plugins', 'test', 'scripts', 'package-lock.json'],
+    but: ['test/attacks/build', 'test/engines/results'],
+    to: [BUILT_TESTS],
+    npm: true,
+    onlyNamed: true,
+    build: () => step('tests', process.execPath, [local('scripts/build-tests.mjs')]),
   },
   {
     name: 'packages',

@@ -2,6 +2,7 @@
 import path from 'node:path';
 import process from 'node:process';
 import Mocha from 'mocha';
+import {sourceOf} from './built-tests.mjs';
 import {hasFailures, none, sentence} from './counts.mjs';
 
 const {Base} = Mocha.reporters;
@@ -16,7 +17,7 @@ function reason(node) {
 /** Of a test or a hook: the file that it stands in, from the current directory. */
 function fileOf(node) {
   if (node === undefined) return 'unknown';
-  return node.file === undefined || node.file === null ? fileOf(node.parent) : path.relative(process.cwd(), node.file);
+  return node.file === undefined || node.file === null ? fileOf(node.parent) : sourceOf(path.relative(process.cwd(), node.file));
 }
 
 export default class Reporter extends Base {

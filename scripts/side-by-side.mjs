@@ -2,6 +2,7 @@
 // mocha's own --parallel runs several files in one process, lets one that hangs hold up all, and loses why a test was skipped.
 import {readdirSync, statSync} from 'node:fs';
 import path from 'node:path';
+import {builtOf} from './built-tests.mjs';
 import {add, hasFailures, none, sentence} from './counts.mjs';
 import {run} from './run.mjs';
 import {root} from './steps.mjs';
@@ -27,7 +28,7 @@ function dealt(files, pieces) {
 
 /** Some files, often one: the lines that tell of them, and their counts; null where the tests that `mocha` chooses are in others. */
 async function runFiles(mocha, files, seconds) {
-  const result = await run([...mocha, ...files], {seconds, quiet: true});
+  const result = await run([...mocha, ...files.map(builtOf)], {seconds, quiet: true});
   const file = files.length === 1 ? files[0] : `${path.dirname(files[0])}, with ${files.length - 1} more files`;
   const {counts, text, troubles, uncounted} = result;
   const exited = troubles.startsWith('exit status');

@@ -6,6 +6,7 @@ import {mkdtempSync, rmSync} from 'node:fs';
 import {availableParallelism} from 'node:os';
 import path from 'node:path';
 import {build} from './build.mjs';
+import {MOCHA, builtOf} from './built-tests.mjs';
 import {add, filesWithFailures, none, sentence} from './counts.mjs';
 import {run} from './run.mjs';
 import {
@@ -202,8 +203,7 @@ const FAILED = /^(?:failed: |FAILED? +)\S/;
 /** A test that failed beside others, and passed alone. */
 const UNSTEADY = /^unsteady: \S/;
 
-/** What a failed test left running keeps no suite from its end. */
-const mochaOf = ({timeout}) => ['node_modules/.bin/mocha', '--exit', ...(timeout === undefined ? [] : ['--timeout', String(timeout)])];
+const mochaOf = ({timeout}) => [...MOCHA, ...(timeout === undefined ? [] : ['--timeout', String(timeout)])];
 
 /** Runs a suite and shows what it says: as it comes or, if `apart`, in one piece when it has ended. */
 async function runSuite({name, command, mocha, files, timeout}, {options, seconds, apart}) {
@@ -212,7 +212,7 @@ async function runSuite({name, command, mocha, files, timeout}, {options, second
   say(`\n# ${name}\n`);
   let result;
   if (files === undefined) {
-    const whole = command ?? [...mochaOf({timeout}), '--recursive', `test/${mocha}`];
+    const whole = command ?? [...mochaOf({timeout}), '--recursive', builtOf(`test/${mocha}`)];
     result = await run([...whole, ...options], {seconds, quiet: apart});
     if (apart) say(result.text);
   } else {
@@ -233,7 +233,7 @@ async function again(result, left) {
   result.lines = result.lines.filter((line) => !FAILED.test(line));
   for (const [file, before] of troubled) {
     console.log(`\n# ${suite.name}, once more: ${file}`);
-    const {counts, lines} = await run([...mochaOf(suite), file], {seconds: left(suite)});
+    const {counts, lines} = await run([...mochaOf(suite), builtOf(file)], {seconds: left(suite)});
     add(result.counts, before, -1);
     add(result.counts, counts);
     result.lines.push(...lines);
@@ -339,7 +339,7 @@ await main(async () => {
     const isBuilt = prepared(name, () => {
       systemPackages(system);
       systemPackagesIfPossible(long ? [...wanted, ...longWanted] : wanted);
-      build(builds);
+      build(suite.mocha === undefined ? builds : [...builds, 'tests']);
     });
     if (isBuilt && whole && reads) readers.push(inTurn([suite], true));
     return isBuilt && !(whole && reads);
