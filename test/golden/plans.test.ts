@@ -1,7 +1,9 @@
 import {expect} from 'chai';
 import {execFile} from 'node:child_process';
-import {readFileSync} from 'node:fs';
+import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
 import {createRequire} from 'node:module';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
 import {pathToFileURL} from 'node:url';
 import {promisify} from 'node:util';
 import {canonicalJson} from '../../src/plan/canonical.js';
@@ -83,15 +85,18 @@ describe('plans of jobs, policies and hosts', () => {
       });
       return stdout.trim().split(' ');
     };
+    const folder = mkdtempSync(join(tmpdir(), 'tare-test-'));
     const elsewhere = {
       TZ: 'Asia/Kathmandu',
       LANG: 'tr_TR.UTF-8',
       LC_ALL: 'tr_TR.UTF-8',
       HOME: '/nowhere',
       OMP_NUM_THREADS: '99',
-      TMPDIR: '/nowhere',
+      TMPDIR: folder,
     };
-    const [here, there] = await Promise.all([run({TZ: 'UTC', LANG: 'C'}, '/'), run(elsewhere, '/usr')]);
+    const [here, there] = await Promise.all([run({TZ: 'UTC', LANG: 'C'}, '/'), run(elsewhere, '/usr')]).finally(() => {
+      rmSync(folder, {recursive: true});
+    });
     // the surroundings did differ
     expect(here.slice(0, 3)).to.deep.equal(['0', '/', 'C']);
     expect(there.slice(0, 3)).to.deep.equal(['5', '/usr', 'tr_TR.UTF-8']);
