@@ -19,13 +19,14 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { KERNEL_MAX = 256 << 20, LISTENERS = 1, REAP_MS = 1000, ABOVE_HANDED = MACHINE_KVM + 1 };
+enum { KERNEL_MAX = 256 << 20, FILES_MOST = 1 << 20, LISTENERS = 1, REAP_MS = 1000, ABOVE_HANDED = MACHINE_KVM + 1 };
 
 /* What the kernel starts there (main.c). */
 static const char PROGRAM[] = "tare";
@@ -152,6 +153,21 @@ static void end_with(pid_t parent)
 		_exit(EXIT_WRAPPER);
 }
 
+/* virtiofsd has a descriptor open for each file that the machine's kernel remembers. Without one it leaves files out of what it lists. So it has as many
+ * as Linux gives by default (proc_sys_fs(5), nr_open), and of an account that may not raise its limit what that may have. */
+static void lift_files(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	const struct rlimit most = { FILES_MOST, limit.rlim_max > FILES_MOST ? limit.rlim_max : FILES_MOST };
+	if (setrlimit(RLIMIT_NOFILE, &most)) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 /* virtiofsd's ids: a user namespace in which the job's accounts have their ids, and root's is none of the node's. The parent maps it. */
 static void own_ids(const struct machine_order *ids, int told, int answer)
 {
@@ -206,6 +222,7 @@ static bool start_files(struct machine_parts *parts, const struct machine_option
 	parts->files = fork();
 	if (parts->files == 0) {
 		join_groups(groups, group_count);
+		lift_files();
 		own_ids(ids, told[1], answer[0]);
 		hand_on((struct handed[]){ { listener, MACHINE_FILES }, { alive[1], MACHINE_ALIVE } }, 2);
 		end_with(self);

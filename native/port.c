@@ -43,14 +43,26 @@ void port_add(struct port *port, uint32_t number, int from, int to)
 		(struct stream_end){ .number = number, .from = from, .to = to, .waiting = xrealloc(NULL, WINDOW) };
 }
 
-static void queue_bytes(struct port *port, const void *bytes, size_t size)
+/* What was written makes room first: with several streams the queue may never be empty. */
+static void make_room(struct port *port, size_t size)
 {
-	if (port->out_used == port->out_size)
-		port->out_used = port->out_size = 0;
-	if (port->out_capacity - port->out_size < size) {
-		port->out_capacity = 2 * (port->out_size + size);
+	size_t waits = port->out_size - port->out_used;
+
+	if (waits)
+		memmove(port->out, port->out + port->out_used, waits);
+	port->out_used = 0;
+	port->out_size = waits;
+	/* a queue that is half full at the most is not moved each time */
+	if (port->out_capacity / 2 < waits + size) {
+		port->out_capacity = 2 * (waits + size);
 		port->out = xrealloc(port->out, port->out_capacity);
 	}
+}
+
+static void queue_bytes(struct port *port, const void *bytes, size_t size)
+{
+	if (port->out_capacity - port->out_size < size)
+		make_room(port, size);
 	if (size)
 		memcpy(port->out + port->out_size, bytes, size);
 	port->out_size += size;

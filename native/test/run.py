@@ -3,8 +3,8 @@ import errno, glob, os, re, shutil, signal, stat, struct, subprocess, sys, tempf
 from concurrent.futures import ThreadPoolExecutor
 
 import applications, guests  # their tests
-from harness import (BOXES, BRIDGED, BWRAP, NEW_BRIDGE, NOBODY, PYTHON, TESTS, Bench, Ended, Skip, Tree, b, cgroups, comm, equal, launch, named, test,
-                     wait_for)
+from harness import (BOXES, BRIDGED, BWRAP, NATIVE, NEW_BRIDGE, NOBODY, PYTHON, TESTS, Bench, Ended, Skip, Tree, b, cgroups, comm, equal, launch, named,
+                     test, wait_for)
 import terminals, views, walls
 
 TOGETHER = 4
@@ -1146,6 +1146,13 @@ def cgroup_is_joined_with_the_opener_s_rights(bench):
             equal(f.read().split(), [str(job.payload)])
         supervisor.send('Q', 'code', 0)
         job.wait()
+
+
+# --- a virtual machine's port --------------------------------------------------------------------------------------
+
+@test(builds=('static',))
+def a_port_that_is_never_empty_keeps_what_waits_and_no_more(bench):
+    equal(subprocess.run([os.path.join(NATIVE, 'build/test/port')], capture_output=True, timeout=60, check=False).stderr, b'')
 
 
 # --- views -------------------------------------------------------------------------------------------------------

@@ -226,8 +226,10 @@ export interface EngineTask {
   node: EngineHost;
 }
 
-/** What the node has, for a daemon, which builds the root of a box from parts. */
+/** What the node has: its size, and for a daemon what the root of a box is built from. */
 export interface EngineHost {
+  /** Of the whole node; 0: it is not known. */
+  memoryBytes: number;
   hostname: string;
   /** Directories at the top of its file system, and links there, with what they point to. */
   top: {directories: readonly string[]; links: Readonly<Record<string, string>>};

@@ -3,7 +3,7 @@
 import type {Engine, Reason} from '@tare/contract';
 import {argvOf, FOLDER, KVM_DEVICE} from './machine.js';
 import {isForeignDevice, STEPS, type Part} from './mounts.js';
-import {inMib, LEAST_BYTES, leastProcesses, OVERHEAD_BYTES} from './sizes.js';
+import {cpusOf, inMib, LEAST_BYTES, leastProcesses, MOST_CPUS, OVERHEAD_BYTES} from './sizes.js';
 
 /** `microvm` with PCI Express and an event device for ACPI (QEMU's ChangeLog/5.2). */
 const LEAST = '6.0';
@@ -22,11 +22,12 @@ const KILLED_WHOLE = 'is killed as a whole, and the record has no signal of the 
 
 const ONE_PAYLOAD = 'is used for one payload: a machine has a whole kernel for it';
 
-/** Limits that leave no room for the machine itself. */
-function tooLittle({memory, processes, cores}: Parameters<NonNullable<Engine['refuses']>>[0]['limits']): Reason | null {
+/** Limits that leave no room for the machine itself, or that it cannot have. */
+function unfit({memory, processes, cores}: Parameters<NonNullable<Engine['refuses']>>[0]['limits']): Reason | null {
   const least = OVERHEAD_BYTES + LEAST_BYTES;
   if (memory.value !== null && memory.value < least)
     return `needs a limit on memory of ${inMib(least)} at least, ${inMib(OVERHEAD_BYTES)} of it for itself`;
+  if (cpusOf(cores.value) > MOST_CPUS) return `gives a machine ${String(MOST_CPUS)} CPUs at most`;
   const threads = leastProcesses(cores.value);
   return processes.value !== null && processes.value < threads
     ? `needs a limit on processes of ${String(threads)} at least, for threads of its own`
@@ -41,7 +42,7 @@ function refuses({steps, limits}: Parameters<NonNullable<Engine['refuses']>>[0])
   const namespaces = steps.find((step) => step.op === 'namespace.unshare')?.namespaces ?? [];
   if (!namespaces.includes('network') || steps.some(({op}) => op.startsWith('network.'))) return NO_NETWORK;
   if (steps.some(isForeignDevice)) return 'gives a machine no devices of the node';
-  return tooLittle(limits);
+  return unfit(limits);
 }
 
 /** QEMU, as a child of the shim: the bridge (native/machine.c) is the child, and qemu and virtiofsd are its children. */

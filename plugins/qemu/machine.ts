@@ -5,7 +5,7 @@
 
 import type {EngineTask} from '@tare/contract';
 import type {Part} from './mounts.js';
-import {cpusOf, memoryMib} from './sizes.js';
+import {cpusOf, memoryMib, processesOf} from './sizes.js';
 
 /** The folder in which the bridge puts together what the machine has of the node's files. */
 export const FOLDER = 'machine';
@@ -15,9 +15,6 @@ export const KVM_DEVICE = 'kvmDevice';
 
 /** Descriptors that the bridge hands on, by number (native/machine_parts.h). */
 const [FILES, PORT, KERNEL, INITRAMFS, CONSOLE, KVM] = [100, 101, 102, 103, 104, 106];
-
-/** Of Tare in the machine, beside the payload's: init and the keeper. */
-const OWN_PROCESSES = 2;
 
 /** Without these, emulated, the kernel measures its clock against one that does not run evenly, and may wait for ever. The bridge knows the frequency. */
 const EMULATED = ['tsc_early_khz={khz}', 'lpj=4000000', 'no_timer_check'];
@@ -69,7 +66,7 @@ function nodeOptions(task: EngineTask): string[] {
 
 /** The groups of the node count qemu's threads, and not what runs in the machine: its kernel has one of its own. */
 const limitOptions = ({limits: {processes}}: EngineTask): string[] =>
-  processes === null ? [] : ['processes', String(processes + OWN_PROCESSES)];
+  processes === null ? [] : ['processes', String(processesOf(processes))];
 
 /** What is bound below something that the machine mounts is shared beside its root, and the machine puts it there. */
 function mountOptions(parts: readonly Part[]): string[] {
@@ -100,7 +97,7 @@ const filesArgv = (task: EngineTask): string[] => [
 /** qemu-system-x86_64(1); `microvm` is the machine with the least devices (docs/system/i386/microvm.rst of QEMU). */
 function qemuArgv(task: EngineTask): string[] {
   const {memoryBytes, cores} = task.limits;
-  const memory = `${String(memoryMib(memoryBytes))}M`;
+  const memory = `${String(memoryMib(memoryBytes, task.node.memoryBytes))}M`;
   const isEmulated = task.engine.parts?.kvm === undefined;
   const kernel = ['console=ttyS0', 'panic=-1', 'quiet', 'rdinit=/tare', ...(isEmulated ? EMULATED : []), '--', 'tare-system'];
   return [

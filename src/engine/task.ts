@@ -119,12 +119,9 @@ function filterOf(plan: Plan): EngineFilter | null {
   return plan.pattern.value !== 'vm-lite' || profile === undefined || profile.startsWith('/') ? null : wholeBoxProfile();
 }
 
-/**
- * What is written and started for a task.
- * @throws TareError ENGINE_FAILED for a step that the engine cannot do
- */
-export function translate(engine: Engine, task: EngineTask): EngineLaunch {
-  const parts = task.steps.map((step) => {
+/** What the engine makes of each step. */
+const partsOf = (engine: Engine, task: EngineTask): unknown[] =>
+  task.steps.map((step) => {
     const row = (engine.steps as Partial<EngineSteps<unknown>>)[step.op] as
       ((step: Step, task: EngineTask) => unknown) | string | undefined;
     if (typeof row === 'function') return row(step, task);
@@ -134,9 +131,16 @@ export function translate(engine: Engine, task: EngineTask): EngineLaunch {
       found: `${engine.name} ${why}`,
     });
   });
+
+/**
+ * What is written and started for a task.
+ * @throws TareError ENGINE_FAILED for a step that the engine cannot do, or that it cannot write
+ */
+export function translate(engine: Engine, task: EngineTask): EngineLaunch {
   try {
-    return engine.translate(task, parts);
+    return engine.translate(task, partsOf(engine, task));
   } catch (error) {
+    if (error instanceof TareError) throw error;
     throw new TareError('ENGINE_FAILED', {message: (error as Error).message, cause: error});
   }
 }

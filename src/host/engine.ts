@@ -103,7 +103,7 @@ function readParts(parts: readonly EnginePart[], tree: Tree): FoundParts {
       ...(less.length === 0 ? {} : {less}),
     },
     words: found.flatMap(({part: {words}, path}) => (path === null ? words.missing : words.found?.replace('%', path)) ?? []),
-    missing: lost === undefined ? null : `its ${lost.name} is not in ${lost.places.join(', ')}`,
+    missing: lost === undefined ? null : `its ${lost.name} is not in ${lost.places.join(', ')}, or cannot be read there`,
   };
 }
 
@@ -112,7 +112,7 @@ function findPart({places, written, processor}: EnginePart, tree: Tree): string 
   if (processor?.test(tree.head('/proc/cpuinfo') ?? '') === false) return null;
   for (const place of places) {
     const path = place.endsWith('*') ? lastOf(place.slice(0, -1), tree) : place;
-    if (path !== null && tree.exists(path) && (!written || tree.writable(path))) return path;
+    if (path !== null && tree.exists(path) && (written ? tree.writable(path) : tree.readable(path))) return path;
   }
   return null;
 }

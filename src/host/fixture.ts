@@ -38,10 +38,11 @@ export function fixtureTree(root: string, access: Access): Tree {
       noted.set(join(directory, name), {kind, target});
     }
   }
+  const exists = (path: string): boolean => noted.has(path) || path in access.programs || path in access.entries || files.exists(path);
   return {
     text: (path) => files.text(path),
     head: (path) => files.head(path),
-    exists: (path) => noted.has(path) || path in access.programs || path in access.entries || files.exists(path),
+    exists,
     isDirectory: (path) => noted.get(path)?.kind === 'directory' || path in access.entries || files.isDirectory(path),
     entries: (path, wanted) => {
       const found = new Map<string, Entry>();
@@ -53,6 +54,8 @@ export function fixtureTree(root: string, access: Access): Tree {
       return [...found.values()].filter(wanted).sort(byName);
     },
     link: (path) => noted.get(path)?.target ?? files.link(path),
+    // what the caller could not read is not in a capture
+    readable: exists,
     writable: (path) => writable.has(path),
     program: (path) => {
       const program = access.programs[path];

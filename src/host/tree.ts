@@ -49,6 +49,7 @@ export interface Tree {
   /** The entries that are `wanted`, by name. Nothing listed is touched: an automount stays asleep. */
   entries(path: string, wanted: (entry: Entry) => boolean): Entry[];
   link(path: string): string | null;
+  readable(path: string): boolean;
   writable(path: string): boolean;
   program(path: string): Program | null;
   /** The uid of what is at a path, or of what a link there leads to; null: nothing is there, or it cannot be told. */
@@ -76,6 +77,7 @@ export function realTree(root: string): Tree {
       return found.sort(byName);
     },
     link: (path) => ifPossible(() => readlinkSync(at(path))),
+    readable: (path) => succeeds(() => accessSync(at(path), constants.R_OK)),
     writable: (path) => succeeds(() => accessSync(at(path), constants.W_OK)),
     program: (path) => ifPossible(() => programAt(at(path))),
     owner: (path) => ifPossible(() => statSync(at(path)).uid),

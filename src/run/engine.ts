@@ -71,14 +71,14 @@ function writeLaunch({files, links = []}: EngineLaunch, boxDirectory: string, mo
 }
 
 /** The node as a daemon sees it, which has the mounts that this process has. What only some engines ask for is read when they do. */
-function hostOf({node: {hostname}, root: {directories, links}}: Facts): EngineHost {
+function hostOf({node: {hostname}, memory, root: {directories, links}}: Facts): EngineHost {
   let mounts: readonly Mount[] | null = null;
   const follows = (path: string): boolean => {
     mounts ??= parseMountinfo(ifPossible(() => readFileSync('/proc/self/mountinfo', 'utf8')) ?? '');
     // in a group of peers, or behind one (proc_pid_mountinfo(5))
     return mountOf(mounts, path)?.tags.some((tag) => /^(shared|master):/.test(tag)) === true;
   };
-  return {hostname, top: {directories, links}, hasNames: existsSync, follows};
+  return {memoryBytes: memory.totalBytes, hostname, top: {directories, links}, hasNames: existsSync, follows};
 }
 
 type There = 'directory' | 'file';

@@ -36,6 +36,7 @@ const treeOf = (text: string): Tree => ({
   isDirectory: () => true,
   entries: () => [],
   link: () => text,
+  readable: () => true,
   writable: () => true,
   program: () => null,
   owner: () => 0,

@@ -8,6 +8,7 @@ import {ENGINES} from '../../src/plugins.js';
 
 /** Its /home is followed: an automounter is at work there. */
 export const HOST: EngineHost = {
+  memoryBytes: 64 * 2 ** 30,
   hostname: 'node1',
   top: {
     directories: ['/dev', '/etc', '/home', '/proc', '/run', '/srv', '/sys', '/tmp', '/usr', '/var'],

@@ -2,7 +2,7 @@
 
 import {type ChildProcess} from 'node:child_process';
 import {createHash} from 'node:crypto';
-import {existsSync, readFileSync, writeFileSync} from 'node:fs';
+import {existsSync, mkdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
 import {verifyRecord} from '../../../src/export/verify.js';
@@ -132,6 +132,19 @@ describeSite('a virtual machine, %s', {roles: isRoot ? (LONG ? ['root', 'user'] 
       expect(applications[0]?.outcome, stderr).to.include({limit: 'memory'});
       expect(signal).to.equal('SIGKILL');
     }
+  });
+
+  it('has more files of the node than the caller may open', async function () {
+    // capabilities(7)
+    const mayRaise = BigInt(`0x${/^CapEff:\s*(\w+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0'}`) & (1n << 24n);
+    needKernel(this, role === 'root' && mayRaise !== 0n, 'only with CAP_SYS_RESOURCE a limit is raised');
+    mkdirSync(join(image, 'many'));
+    for (let n = 0; n < 2000; n++) writeFileSync(join(image, `many/${String(n)}`), '');
+    const {around} = site;
+    site.around = (argv, credentials) => around?.(['/bin/sh', '-c', 'ulimit -n 700; exec "$@"', 'sh', ...argv], credentials) ?? argv;
+    const {child} = start('set -- /many/*; for f; do : <$f || exit 3; done; echo $#');
+    const {code, stdout, stderr} = await ending(child).finally(() => (site.around = around));
+    expect([code, stdout], stderr).to.deep.equal([0, '2000\n']);
   });
 
   /** When qemu is killed: after which output, or how long after it was started, ms. */

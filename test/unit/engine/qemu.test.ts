@@ -58,6 +58,31 @@ const bind = (source: string, destination: string, more: Partial<StepOf<'mount.b
 });
 const refusal = (made: Pick<Plan, 'steps' | 'limits'>): string | null => (engine === undefined ? 'no engine' : planRefusal(engine, made));
 
+/** As it is found on a node without /dev/kvm. @param unreadable paths */
+const foundOn = (unreadable: readonly string[] = []): EngineFacts =>
+  readEngine(engine!, {
+    tree: {
+      text: () => null,
+      head: () => null,
+      exists: (path) => path === '/usr/libexec/virtiofsd' || path.startsWith('/boot/vmlinuz'),
+      isDirectory: () => false,
+      entries: (path, wanted) =>
+        path === '/boot/'
+          ? ['config-6.12', 'vmlinuz-6.9', 'vmlinuz-6.12'].map((name) => ({name, kind: 'file' as const})).filter(wanted)
+          : [],
+      link: () => null,
+      readable: (path) => !unreadable.includes(path),
+      writable: () => false,
+      program: (path) => (path === '/usr/bin/qemu-system-x86_64' ? {mode: 0o755, uid: 0, size: 1, mtimeMs: 1} : null),
+      owner: () => null,
+      freeBytes: () => null,
+    },
+    mounts: [],
+    status: {noNewPrivileges: false} as never,
+    caller: ROOT,
+    version: () => '10.0.13',
+  });
+
 describe('qemu', () => {
   it('is started by the bridge, which is told where the files are, and has the machine’s memory and CPUs', () => {
     const made = machine({limits: {memory: '1GiB', cores: 1.5}});
@@ -81,27 +106,7 @@ describe('qemu', () => {
     const [, , emulator = []] = sections(machine(), {virtiofsd, kernel});
     expect(emulator).to.include('tcg,tb-size=64');
     expect(emulator.join(' ')).to.match(/ -append console=ttyS0 .*no_timer_check( tare-system)?/);
-    const found = readEngine(engine!, {
-      tree: {
-        text: () => null,
-        head: () => null,
-        exists: (path) => path === '/usr/libexec/virtiofsd' || path.startsWith('/boot/vmlinuz'),
-        isDirectory: () => false,
-        entries: (path, wanted) =>
-          path === '/boot/'
-            ? ['config-6.12', 'vmlinuz-6.9', 'vmlinuz-6.12'].map((name) => ({name, kind: 'file' as const})).filter(wanted)
-            : [],
-        link: () => null,
-        writable: () => false,
-        program: (path) => (path === '/usr/bin/qemu-system-x86_64' ? {mode: 0o755, uid: 0, size: 1, mtimeMs: 1} : null),
-        owner: () => null,
-        freeBytes: () => null,
-      },
-      mounts: [],
-      status: {noNewPrivileges: false} as never,
-      caller: ROOT,
-      version: () => '10.0.13',
-    });
+    const found = foundOn();
     expect([found.path, found.parts, found.less?.map(({code}) => code)]).to.deep.equal([
       '/usr/bin/qemu-system-x86_64',
       {virtiofsd: '/usr/libexec/virtiofsd', kernel: '/boot/vmlinuz-6.12'},
@@ -111,6 +116,20 @@ describe('qemu', () => {
       '/usr/bin/qemu-system-x86_64 --version; its kernel is /boot/vmlinuz-6.12; emulated (TCG), many times slower: /dev/kvm is not there or cannot be opened, or the processor has no virtualization',
     );
     expect(machine({}, {engines: [found]}).degraded?.what.map(({code}) => code)).to.deep.equal(['emulated']);
+  });
+
+  it('is not there where its kernel cannot be read, as with /boot for root alone', () => {
+    const {path, how} = foundOn(['/boot/vmlinuz-6.12']);
+    expect([path, how]).to.deep.equal([null, 'its kernel is not in /usr/local/lib/tare/vmlinuz, /boot/vmlinuz-*, or cannot be read there']);
+  });
+
+  it('has no more memory than the node, whatever the limit is', () => {
+    const memory = (limit: string): string | undefined => {
+      const [, , emulator = []] = sections(machine({limits: {memory: limit}}));
+      return emulator[emulator.indexOf('-m') + 1];
+    };
+    // the node of these tests has 64 GiB
+    expect([memory('64GiB'), memory('1TiB'), memory('63GiB')]).to.deep.equal(['65344M', '65344M', '64320M']);
   });
 
   it('of root’s, has the job’s account for qemu, and for virtiofsd ids that nobody has', () => {
@@ -155,6 +174,9 @@ describe('qemu', () => {
     const [bridge = []] = sections(machine({limits: {processes: 50}}));
     expect(bridge[bridge.indexOf('processes') + 1]).to.equal('52');
     expect(sections(machine())[0]).to.not.include('processes');
+    // the kernel's own most
+    const [most = []] = sections(machine({limits: {processes: 4_194_303}}));
+    expect(most[most.indexOf('processes') + 1]).to.equal('4194304');
   });
 
   it('has a row for each other step', () => {
@@ -189,6 +211,9 @@ describe('qemu', () => {
     const processes = (value: number): Plan['limits'] => ({...made.limits, processes: {...made.limits.processes, value}});
     expect(refusal({...made, limits: processes(30)})).to.equal('needs a limit on processes of 31 at least, for threads of its own');
     expect(refusal({...made, limits: processes(31)})).to.equal(null);
+    const cores = (value: number): Plan['limits'] => ({...made.limits, cores: {...made.limits.cores, value}});
+    expect(refusal({...made, limits: cores(255.5)})).to.equal('gives a machine 255 CPUs at most');
+    expect(refusal({...made, limits: cores(255)})).to.equal(null);
   });
 
   it('needs Linux 5.12 and QEMU 6', () => {

@@ -21,6 +21,7 @@ export function memoryTree(files: Readonly<Record<string, string>>, writable: re
     },
     isDirectory,
     link: (path) => files[path] ?? null,
+    readable: (path) => path in files,
     writable: (path) => writable.includes(path),
     program: () => null,
     owner: (path) => (path in files ? 0 : null),
