@@ -26,7 +26,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { KERNEL_MAX = 256 << 20, FILES_MOST = 1 << 20, LISTENERS = 1, REAP_MS = 1000, ABOVE_HANDED = MACHINE_KVM + 1 };
+enum { KERNEL_MAX = 256 << 20, FILES_MOST = 1 << 20, FILES_LEAST = 16384, LISTENERS = 1, REAP_MS = 1000, ABOVE_HANDED = MACHINE_KVM + 1 };
 
 /* What the kernel starts there (main.c). */
 static const char PROGRAM[] = "tare";
@@ -153,19 +153,25 @@ static void end_with(pid_t parent)
 		_exit(EXIT_WRAPPER);
 }
 
-/* virtiofsd has a descriptor open for each file that the machine's kernel remembers. Without one it leaves files out of what it lists. So it has as many
- * as Linux gives by default (proc_sys_fs(5), nr_open), and of an account that may not raise its limit what that may have. */
+/* virtiofsd has a descriptor open for each file that the machine's kernel remembers. Without one it leaves files out of what it lists, and nothing says so.
+ * So it has as many as Linux gives by default (proc_sys_fs(5), nr_open), and of an account that may not raise its limit what that may have, if that is
+ * enough for the files of most jobs. */
 static void lift_files(void)
 {
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit))
-		return;
+		fail_child("limit on open files");
 	const struct rlimit most = { FILES_MOST, limit.rlim_max > FILES_MOST ? limit.rlim_max : FILES_MOST };
-	if (setrlimit(RLIMIT_NOFILE, &most)) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
+	if (setrlimit(RLIMIT_NOFILE, &most) == 0)
+		return;
+	if (limit.rlim_max < FILES_LEAST) {
+		dprintf(2, "tare: the hard limit on open files is %llu; virtiofsd needs %d at least: raise it (ulimit -Hn; LimitNOFILE= of the batch system's service)\n",
+			(unsigned long long)limit.rlim_max, FILES_LEAST);
+		_exit(EXIT_WRAPPER);
 	}
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 /* virtiofsd's ids: a user namespace in which the job's accounts have their ids, and root's is none of the node's. The parent maps it. */

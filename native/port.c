@@ -44,7 +44,7 @@ void port_add(struct port *port, uint32_t number, int from, int to)
 }
 
 /* What was written makes room first: with several streams the queue may never be empty. */
-static void make_room(struct port *port, size_t size)
+static void move_up(struct port *port, size_t size)
 {
 	size_t waits = port->out_size - port->out_used;
 
@@ -62,7 +62,7 @@ static void make_room(struct port *port, size_t size)
 static void queue_bytes(struct port *port, const void *bytes, size_t size)
 {
 	if (port->out_capacity - port->out_size < size)
-		make_room(port, size);
+		move_up(port, size);
 	if (size)
 		memcpy(port->out + port->out_size, bytes, size);
 	port->out_size += size;
