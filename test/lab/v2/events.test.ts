@@ -96,14 +96,15 @@ describeSite('suspended for 3 s within a wall time limit of 10 s, %s', {mayLeave
   before(needPureV2);
 
   const SUSPENDED_US = 3e6;
-  const run = async (policy: object, freeze: (slot: Slot, on: boolean) => Promise<void>) => {
+  /** As HTCondor does: the wrapper too. */
+  const run = async (policy: object) => {
     const slot = new Slot(site);
     const running = slot.start(['--wall-time', '10s', '--', '/bin/sleep', '60'], {grace: '1s', ...policy});
     await slot.payload();
     await sleep(2000);
-    await freeze(slot, true);
+    await slot.freeze();
     await sleep(SUSPENDED_US / 1000);
-    await freeze(slot, false);
+    slot.thaw();
     const {record} = await slot.end(running);
     await slot.remove();
     console.log(
@@ -112,21 +113,15 @@ describeSite('suspended for 3 s within a wall time limit of 10 s, %s', {mayLeave
     expect(record.outcome).to.include({status: 'limit', limit: 'wallTime'});
     return record.time;
   };
-  // as HTCondor does: the wrapper too
-  const whole = (slot: Slot, on: boolean): Promise<void> => {
-    slot.freeze(on);
-    return Promise.resolve();
-  };
-
   it('is in the record, and does not count', async () => {
-    const {wallUs, suspendedUs, suspendedCounted} = await run({}, whole);
+    const {wallUs, suspendedUs, suspendedCounted} = await run({});
     expect(suspendedUs).to.be.within(SUSPENDED_US - 600_000, SUSPENDED_US + 300_000);
     expect(suspendedCounted).to.equal(false);
     expect(wallUs).to.be.within(12.2e6, 16e6);
   });
 
   it('counts where the policy says so', async () => {
-    const {wallUs, suspendedUs, suspendedCounted} = await run({suspendedTime: 'counted'}, whole);
+    const {wallUs, suspendedUs, suspendedCounted} = await run({suspendedTime: 'counted'});
     expect(suspendedUs).to.be.within(SUSPENDED_US - 600_000, SUSPENDED_US + 300_000);
     expect(suspendedCounted).to.equal(true);
     expect(wallUs).to.be.within(10e6, 12e6);

@@ -91,8 +91,14 @@ export class Slot {
     );
   }
 
-  freeze(on: boolean): void {
-    writeFileSync(join(this.directory, 'cgroup.freeze'), on ? '1' : '0');
+  /** All in it stands still when this ends (the kernel's admin-guide/cgroup-v2, cgroup.freeze): a busy machine takes a while. */
+  async freeze(): Promise<void> {
+    writeFileSync(join(this.directory, 'cgroup.freeze'), '1');
+    await until('a frozen slot', () => this.read('cgroup.events').includes('frozen 1'));
+  }
+
+  thaw(): void {
+    writeFileSync(join(this.directory, 'cgroup.freeze'), '0');
   }
 
   read(file: string): string {

@@ -163,7 +163,7 @@ describeSite('small machines with an address of their own, %s', BY_ROOT, (site) 
 
   it('Debian: System V’s init, nginx and sshd at the machine’s address; the main job’s bytes; services and payload weighed apart', async function () {
     need(this, debianObstacle() === null, debianObstacle() ?? '');
-    const recipe = '../../lab/recipe.mjs' as string;
+    const recipe = new URL('../../lab/recipe.mjs', import.meta.url).href;
     const {mirror} = (await import(recipe)) as {mirror: () => string};
     const policy = site.policy({
       images: [debianImage(mirror())],
