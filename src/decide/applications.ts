@@ -5,7 +5,7 @@
  */
 
 import type {StepOf} from '../plan/step.js';
-import {decodeWaitStatus, SIGKILL, signalName, SIGTERM} from '../record/wait-status.js';
+import {decodeWaitStatus, endText, SIGKILL, signalName, SIGTERM} from '../record/wait-status.js';
 import {NO_APPLICATION_USAGE, type RecordApplication} from '../record/record.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {Report} from '../schema/generated/protocol.js';
@@ -199,7 +199,7 @@ export class Applications {
       this.goOn();
     } else if (failure) {
       if (rawStatus === 0) app.reason ??= tooSoon && app.ready ? 'it ended before the payload' : 'it ended before it was ready';
-      this.noteService(index, app.reason ?? `it ended with ${endWords(rawStatus)}`);
+      this.noteService(index, app.reason ?? `it ended with ${endText(rawStatus)}`);
       this.afterFailure(index, rawStatus, `${step.name} has failed`);
     } else this.goOn();
   }
@@ -535,11 +535,6 @@ function outcomeOf(app: AppState, whose: 'payload' | 'slot' | 'node' | null): Re
   if (how.signal !== null) return {...how, status: 'signalled'};
   return {...how, status: rawStatus === 0 && reason === null ? 'completed' : 'failed'};
 }
-
-const endWords = (rawStatus: number): string => {
-  const {exitCode, signal} = describe(rawStatus);
-  return signal ?? `exit status ${String(exitCode)}`;
-};
 
 function describe(rawStatus: number): {exitCode: number | null; signal: string | null} {
   const {exitCode, signal} = decodeWaitStatus(rawStatus);

@@ -6,13 +6,15 @@ import {whyNotInBox} from '../plan/covered.js';
 import {stepOf} from '../plan/step.js';
 import type {Ending as Quit} from '../schema/generated/protocol.js';
 import {endedOutcome, isUnexecuted, notRunOutcome, type Kill, type MemoryFigures, type Outcome} from '../record/outcome.js';
-import {SIGKILL} from '../record/wait-status.js';
+import {endText, SIGKILL} from '../record/wait-status.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 
 /** Why the box was not built, with what the engine said. */
-export function failureText({failure, engine}: EndedObservation): string {
+export function failureText({failure, engine}: EndedObservation, {engine: {name, path}}: Pick<Plan, 'engine'>): string {
   const engineSays = engine?.stderr ?? '';
-  const step = failure === null ? 'init never answered' : `${failure.step}: ${failure.text}`;
+  const isSilent = failure?.step === 'engine' && engine !== null && engineSays === '';
+  const ended = isSilent ? ` (${[name, path ?? [], endText(engine.rawStatus)].flat().join(', ')})` : '';
+  const step = failure === null ? 'init never answered' : `${failure.step}: ${failure.text}${ended}`;
   return engineSays === '' || step.includes(engineSays)
     ? step.trim().replaceAll('\n', ' | ')
     : `${step} (${engineSays.replaceAll('\n', ' | ')})`;
@@ -74,7 +76,7 @@ export function outcomeOf(observed: EndedObservation, kills: readonly Kill[], me
     }
     if (failure?.step === NETWORK_STEP && !shimKilled)
       return notRunOutcome('wrapper-failure', 'NETWORK_FAILED', failure.text, EXIT.failure);
-    const reason = shimKilled ? 'the shim was killed before the payload ran' : `the box was not built: ${failureText(observed)}`;
+    const reason = shimKilled ? 'the shim was killed before the payload ran' : `the box was not built: ${failureText(observed, plan)}`;
     return notRunOutcome('wrapper-failure', shimKilled ? 'SHIM_KILLED' : 'ENGINE_FAILED', reason, EXIT.failure);
   }
   const unexecuted = observed.applications?.payloadFault ?? null;

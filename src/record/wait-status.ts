@@ -27,3 +27,9 @@ const SIGRTMIN = 32;
 export function signalName(signal: number): string {
   return SIGNAL_NAMES.get(signal) ?? (signal >= SIGRTMIN ? `SIGRTMIN+${String(signal - SIGRTMIN)}` : `signal ${String(signal)}`);
 }
+
+/** `exit status 1`, `SIGKILL`. */
+export function endText(raw: number): string {
+  const {exitCode, signal} = decodeWaitStatus(raw);
+  return signal === null ? `exit status ${String(exitCode)}` : signalName(signal);
+}

@@ -119,7 +119,7 @@ async function runBox(prepared: Prepared, starting: Starting): Promise<RunResult
   const {state, groups} = begun;
   const following = {groups, channel, log, hello, request};
   const observed = await orNextSupervisor(live(state, following), log);
-  const lost = passing(observed, plan, starting) ?? lostOf(observed).find(({capability}) => canDegrade(prepared, capability));
+  const lost = passing(observed, plan, starting) ?? lostOf(observed, plan).find(({capability}) => canDegrade(prepared, capability));
   if (lost !== undefined) {
     await takeAllBack(state, starting, observed);
     return lost;
@@ -138,12 +138,12 @@ function passing(observed: EndedObservation, plan: Plan, {request, unlucky}: Sta
   const says = engineOf(request, plan)?.passing;
   if (unlucky.has(name) || says?.test(observed.engine?.stderr ?? '') !== true || !isSetupFailure(observed)) return null;
   unlucky.add(name);
-  return {capability: null, because: failureText(observed)};
+  return {capability: null, because: failureText(observed, plan)};
 }
 
 /** What a box could not be built for, the smaller loss first. */
-function lostOf(observed: EndedObservation): (Lost & {capability: Capability})[] {
-  const because = failureText(observed);
+function lostOf(observed: EndedObservation, plan: Plan): (Lost & {capability: Capability})[] {
+  const because = failureText(observed, plan);
   const lost = <C extends Capability>(capability: C, isLost: boolean, text = because) => (isLost ? [{capability, because: text}] : []);
   return [
     ...lost('disk', isDisksFault(observed)),
@@ -168,7 +168,7 @@ async function takeAllBack(state: BoxState, {attempt: {left}, request}: Starting
   left.push(...(await takeBack(reached ? state : withoutContainer(state))));
   if (left.length === 0) return;
   throw new TareError('BOX_NOT_REMOVED', {
-    message: `the box could not be built (${failureText(observed)}), and what was made of it cannot be removed`,
+    message: `the box could not be built (${failureText(observed, state.plan)}), and what was made of it cannot be removed`,
     found: left.join(', '),
     remedy: '`tare records sweep` tries again',
   });

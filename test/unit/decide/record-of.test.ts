@@ -40,6 +40,16 @@ describe('the record of a box that is over', () => {
     expect([record.time.startEpochUs, record.usage.cpuUserUs, record.flags.includes('sampled-memory')]).to.deep.equal([null, null, false]);
   });
 
+  it('names an engine that ended and said nothing, and how', () => {
+    const engine = {rawStatus: 9, userUs: 0, systemUs: 0, shimUserUs: 0, shimSystemUs: 0, stderr: '', limited: false};
+    const failure = {step: 'engine', errno: 0, text: 'the engine ended before init was started'};
+    const {record} = recordOf(box, observed({executedUs: null, init: null, failure, engine}), found());
+    const {name, path} = box.plan.engine;
+    expect(record.outcome.reason).to.equal(
+      `the box was not built: engine: the engine ended before init was started (${name}, ${path ?? ''}, SIGKILL)`,
+    );
+  });
+
   it('is the same for a sweep, which cannot say what the calendar did meanwhile', () => {
     const noted = JSON.parse(JSON.stringify(observed({noted: [15]}, 15))) as EndedObservation;
     const {record} = recordOf(box, noted, found({now: null, flags: ['supervisor-lost']}));
