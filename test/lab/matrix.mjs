@@ -108,9 +108,8 @@ const ROWS = {
   'node/box/engines': long('engines'),
   'node/box/libvirt': long('engines'),
   'node/box/docker-daemons': long('engines'),
-  // not of the lab: there a box of libvirt's is not built in the test's own mounts, and one survives its containerd-shim
-  'node/box/kills-docker': long(),
-  'node/box/kills-libvirt': long(),
+  'node/box/kills-docker': long('engines'),
+  'node/box/kills-libvirt': long('engines'),
   'node/box/kills-lxc': long('engines'),
   'node/box/kills-podman': long('engines'),
   'node/box/machine': long(), // machines in a machine

@@ -15,6 +15,8 @@ const MAKE = `
 set -e
 folder=$1; shift
 mount --make-rprivate /
+# none is hidden below: libvirt mounts what it finds there once more
+sed 's/ - .*//' /proc/self/mountinfo | cut -d ' ' -f 5 | grep '^/run/' | sort -r | while read -r place; do umount --lazy "$place" || :; done
 mount -t tmpfs -o mode=755 tmpfs /run
 for path; do
   name=\${path##*/}
