@@ -44,8 +44,7 @@ const KILLS: readonly Kill[] = [
   ...all(READY, ['containerd-shim'], ['never ran', 'killed']),
   ...usually(all(RUNNING, ['dockerd'], LIVES)),
   ...all(RUNNING, ['containerd', 'client'], LIVES),
-  // containerd has 5 s for killing what its shim has left (its timeout.shim.cleanup): where that is not enough the job goes on
-  ...usually(all(RUNNING, ['containerd-shim'], ['killed', 'lives'])),
+  ...usually(all(RUNNING, ['containerd-shim'], ['killed'])),
   ...all(DELETE, ['dockerd', 'containerd', 'containerd-shim', 'client'], LIVES),
   ...kept(all(DELETE, ['runc'], LIVES)),
   ...all(ENDED, ['dockerd', 'containerd'], LIVES),
