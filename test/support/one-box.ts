@@ -1,13 +1,12 @@
 /** Tries programs in one box: by which filter on system calls they work, in every pattern that shares the node's files. */
 
-import {chmodSync, existsSync} from 'node:fs';
 import {expect} from 'chai';
 import type {Pattern} from '../../src/job/job.js';
 import {describeSite} from './describe-site.js';
 import {LONG, need} from './need.js';
 import {patience} from './pace.js';
 import {programsDirectory, type Program} from './programs.js';
-import {isRoot, type RunOutput} from './tare.js';
+import type {RunOutput} from './tare.js';
 
 type Profile = Program['by'];
 /** With all of them the table takes some 4 minutes. */
@@ -17,11 +16,6 @@ const profilesOf = ({by}: Program): readonly Profile[] => (LONG || by === 'pilot
 /** A suite for each role. */
 export function tryInOneBox(about: string, programs: readonly Program[]): void {
   describeSite(`${about}, %s`, {timeout: patience(LONG ? 180_000 : 60_000)}, (site) => {
-    before(() => {
-      // as udev has it on every worker node (50-udev-default.rules)
-      if (isRoot && existsSync('/dev/fuse')) chmodSync('/dev/fuse', 0o666);
-    });
-
     const run = async ({script}: Program, pattern: Pattern, seccomp: Profile): Promise<RunOutput> => {
       const prepare = `programs=${programsDirectory()}; cd "$(mktemp -d -p .)" && `;
       const command = ['/bin/sh', '-c', prepare + script()];

@@ -3,7 +3,6 @@ import {expect} from 'chai';
 import {execFileSync} from 'node:child_process';
 import {randomBytes} from 'node:crypto';
 import {
-  chmodSync,
   chownSync,
   existsSync,
   mkdirSync,
@@ -76,7 +75,6 @@ describeSite('images, %s', {each: true, timeout: patience(60_000)}, (site, role)
   let policy: object;
   before(function () {
     need(this, BUSYBOX !== null && program('zstd') !== null && program('mksquashfs') !== null, 'busybox, zstd and mksquashfs are needed');
-    if (isRoot && existsSync('/dev/fuse')) chmodSync('/dev/fuse', 0o666); // as udev has it on every worker node
   });
   beforeEach(() => {
     place = join(site.directory, 'images');
