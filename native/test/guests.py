@@ -364,27 +364,24 @@ MAKING = threading.Lock()
 
 
 def account():
-    """uid, gid, [start, count, start, count] of somebody with subordinate ids; root makes one where there is none."""
+    """uid, gid, [start, count, start, count] of an account with subordinate ids; root makes one that nobody else ends the processes of."""
     if not os.path.exists('/usr/bin/newuidmap') or not os.path.exists('/usr/bin/newgidmap'):
         raise Skip('no newuidmap, newgidmap')
-    for entry in [pwd.getpwuid(os.getuid())] if os.getuid() else pwd.getpwall():
-        ids = [subordinate(kind, entry.pw_name) for kind in ('subuid', 'subgid')] if os.path.exists('/etc/subuid') else [None]
-        if entry.pw_uid and all(ids):
-            return entry.pw_uid, entry.pw_gid, [*ids[0], *ids[1]]
-    if os.getuid():
-        raise Skip('this account has no subordinate ids')
-    name = 'tare-subids'
-    with MAKING:
-        made = subprocess.run(['useradd', '--no-create-home', name], capture_output=True)
-        if made.returncode == 0:
-            atexit.register(subprocess.run, ['userdel', name], capture_output=True)
-        elif made.returncode != 9:  # there by now
-            raise Skip('useradd makes no account')
-    entry = pwd.getpwnam(name)
-    ids = [subordinate(kind, name) for kind in ('subuid', 'subgid')]
+    entry = pwd.getpwuid(os.getuid()) if os.getuid() else made('tare-subids')
+    ids = [subordinate(kind, entry.pw_name) if os.path.exists(f'/etc/{kind}') else None for kind in ('subuid', 'subgid')]
     if not all(ids):
-        raise Skip('useradd gives no subordinate ids')
+        raise Skip(f'{entry.pw_name} has no subordinate ids')
     return entry.pw_uid, entry.pw_gid, [*ids[0], *ids[1]]
+
+
+def made(name):
+    with MAKING:
+        run = subprocess.run(['useradd', '--no-create-home', name], capture_output=True)
+        if run.returncode == 0:
+            atexit.register(subprocess.run, ['userdel', name], capture_output=True)
+        elif run.returncode != 9:  # there by now
+            raise Skip('useradd makes no account')
+        return pwd.getpwnam(name)
 
 
 MAPS = 'cat /proc/self/uid_map /proc/self/gid_map; grep CapEff /proc/self/status; mount -t tmpfs none "$0" && echo mounted'
