@@ -502,10 +502,11 @@ async function run(
   return stdout;
 }
 
-/** An account for one pool, with its home in the pool. */
+/** An account for one pool, with its home in the pool. Its uid is nobody else's: at the end of the pool all of its processes are killed. */
 async function createSubmitter(): Promise<Pool['submitter']> {
   const name = `${SUBMITTER}${String(process.pid)}`;
-  await run('useradd', ['--no-create-home', '--home-dir', '/', '--shell', '/bin/sh', name], {});
+  const apart = ['--key', 'UID_MIN=30000', '--key', 'UID_MAX=39999'];
+  await run('useradd', [...apart, '--no-create-home', '--home-dir', '/', '--shell', '/bin/sh', name], {});
   return {name, ...account(name)};
 }
 
