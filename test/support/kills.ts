@@ -27,6 +27,8 @@ export interface Step {
   seen?: (shim: number) => boolean;
   /** The payload is told to go on before. */
   ends?: true;
+  /** The payload is never told to go on: a kill ends it. */
+  stays?: true;
   /** The whole wrapper is killed before, and a sweep is at work. `spares`: not the victim; `stops`: nor does that see it. */
   sweep?: 'all' | 'spares' | 'stops';
 }
@@ -156,7 +158,7 @@ class Scene {
       if (comm === 'tare-bridge') send(pid, 'SIGCONT');
       if (comm.startsWith('@supervisor')) send(pid, 'SIGKILL');
     }
-    this.go();
+    if (this.step.stays !== true) this.go();
   }
 
   /** How the wrapper ended, in time. */
