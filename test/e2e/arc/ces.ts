@@ -22,8 +22,13 @@ export const ARGUMENTS_JOB: Description = {
 };
 export const ARGUMENTS_ECHOED = `ready\n<two words><quo'te><dou"ble><back\\slash><*>\n0\n`;
 
-/** Over the memory that it asks for. */
-export const MEMORY_JOB: Description = {script: `#!/bin/sh\necho ready; ${payload('touch-memory')} 290 --hold 60\n`, xrsl: '(memory=300)'};
+/** Touches so many MiB, which are to be over its limit. */
+export const memoryJob = (mib: number): Description => ({
+  script: `#!/bin/sh\necho ready; ${payload('touch-memory')} ${String(mib)} --hold 60\n`,
+  xrsl: '(memory=300)',
+});
+/** Over what the usual reserve leaves it of the memory that it asks for. */
+export const MEMORY_JOB = memoryJob(290);
 
 /** What ARC is to say of it, over whatever batch system. */
 export async function saysOverMemory(job: ArcJob): Promise<void> {

@@ -6,13 +6,14 @@ import {expect} from 'chai';
 import type {ArcJob, Description} from '../../support/ce.js';
 import {LONG, need} from '../../support/need.js';
 import {bin, payload} from '../../support/tare.js';
-import {ARGUMENTS_ECHOED, ARGUMENTS_JOB, ceFor, figuresOf, keepsFiguresWhenKilled, MEMORY_JOB, saysOverMemory, WRAPPER} from './ces.js';
+import {ARGUMENTS_ECHOED, ARGUMENTS_JOB, ceFor, figuresOf, keepsFiguresWhenKilled, memoryJob, saysOverMemory, WRAPPER} from './ces.js';
 
 /** As a doctor in a job found it. */
 let hasGroups = false;
 
 describe('ARC over HTCondor', () => {
-  const ce = ceFor({callout: true, condor: {}});
+  // HTCondor here looks every 3 s, and removes what is over 300 MiB with its wrapper: a payload over its limit is to stay below that
+  const ce = ceFor({callout: true, condor: {}, policy: {reserve: {memory: '150MiB'}}});
   const jobs: Record<string, ArcJob> = {};
   const job = (name: string): ArcJob => jobs[name] ?? expect.fail(`no job ${name}`);
 
@@ -23,7 +24,7 @@ describe('ARC over HTCondor', () => {
       script: `#!/bin/sh\necho ready; ${payload('burn')} 2 --processes 2; ${payload('touch-memory')} 100\n`,
       xrsl: '(count=2)(memory=300)',
     });
-    jobs['memory'] = await ce().submit(MEMORY_JOB);
+    jobs['memory'] = await ce().submit(memoryJob(190));
     jobs['doctor'] = await ce().submit({script: `#!/bin/sh\n${bin('tare')} doctor\nexit 0\n`, xrsl: '(memory=300)'});
     jobs['killed'] = await ce().submit({script: `#!/bin/sh\necho ready; ${payload('burn')} 2; sleep 987654\n`, xrsl: '(memory=300)'});
   });

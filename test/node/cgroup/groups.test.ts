@@ -42,7 +42,7 @@ describe('groups on this kernel', function () {
   });
   afterEach(async () => {
     groups.kill();
-    await groups.waitEmpty(10_000);
+    await groups.waitEmpty(patience(10_000));
     expect(await remove(), 'left over').to.deep.equal([]);
     groups = noGroups;
     remove = NOTHING;
@@ -212,7 +212,7 @@ describe('groups on this kernel', function () {
       start(groups, 'payload', BOMB);
       await until(() => (groups.usage('payload').pidsNow ?? 0) > cap * 0.9);
       groups.kill('payload');
-      expect(await groups.waitEmpty(20_000)).to.equal(true);
+      expect(await groups.waitEmpty(patience(20_000))).to.equal(true);
     });
   }
 
@@ -221,7 +221,7 @@ describe('groups on this kernel', function () {
     start(groups, 'payload', BOMB);
     await until(() => (groups.usage('payload').pidsNow ?? 0) > 20);
     groups.kill('payload');
-    expect(await groups.waitEmpty(20_000)).to.equal(true);
+    expect(await groups.waitEmpty(patience(20_000))).to.equal(true);
   });
 
   if (version === 1)
@@ -230,7 +230,7 @@ describe('groups on this kernel', function () {
       start(groups, 'payload', BOMB);
       await until(() => (groups.usage('payload').pidsNow ?? 0) > 100);
       groups.kill('payload');
-      expect(await groups.waitEmpty(20_000)).to.equal(true);
+      expect(await groups.waitEmpty(patience(20_000))).to.equal(true);
     });
 
   if (version === 1)
@@ -248,7 +248,7 @@ describe('groups on this kernel', function () {
       watcher.stdout.on('data', (data: Buffer) => (seen += data.toString()));
       await until(() => seen === 'THAWED\n');
       groups.kill('payload');
-      expect(await groups.waitEmpty(10_000)).to.equal(true);
+      expect(await groups.waitEmpty(patience(10_000))).to.equal(true);
       watcher.kill();
       await end;
       expect(seen).to.equal('THAWED\n');
@@ -272,7 +272,7 @@ describe('groups on this kernel', function () {
     expect(await groups.waitEmpty(10_000, 'payload')).to.equal(true);
     expect(groups.processes('engine')).to.have.length(1);
     groups.kill();
-    expect(await groups.waitEmpty(10_000)).to.equal(true);
+    expect(await groups.waitEmpty(patience(10_000))).to.equal(true);
     expect(await remove()).to.deep.equal([]);
     for (const {directory} of slot.directories) expect(readdirSync(directory).filter((name) => name.startsWith('tare-'))).to.deep.equal([]);
     expect(await remove(), 'again').to.deep.equal([]);
@@ -292,7 +292,7 @@ describe('groups on this kernel', function () {
     groups.freeze(true);
     await sleep(50);
     groups.kill('payload');
-    expect(await groups.waitEmpty(10_000)).to.equal(true);
+    expect(await groups.waitEmpty(patience(10_000))).to.equal(true);
   });
 
   it('a populated group is not removed, and said to be left', async () => {
@@ -315,7 +315,7 @@ describe('groups on this kernel', function () {
     expect(again.processes('payload')).to.deep.equal(groups.processes('payload'));
     expect(() => createGroups(plan, same)).to.throw(/is there already and is not ours/);
     again.kill();
-    expect(await again.waitEmpty(10_000)).to.equal(true);
+    expect(await again.waitEmpty(patience(10_000))).to.equal(true);
     expect(await removeGroupsOf(plan, same)).to.deep.equal([]);
     expect(openGroups(plan, same)).to.equal(noGroups);
   });
