@@ -11,9 +11,9 @@ export const none = () => ({passed: 0, failed: 0, skipped: 0});
 
 export const sentence = ({passed, failed, skipped}) => `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
 
-/** Adds to the first, or takes from it with -1. */
-export function add(sum, counts, times = 1) {
-  for (const key of Object.keys(none())) sum[key] += times * counts[key];
+/** Adds to the first. */
+export function add(sum, counts) {
+  for (const key of Object.keys(none())) sum[key] += counts[key];
 }
 
 /** The counts of a line, or null when it has none. */

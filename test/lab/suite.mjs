@@ -1,5 +1,5 @@
 // npm run test:lab [-- --all | -- --way NAME … | -- --again | -- --beside]: the tests of matrix.mjs, each in its ways, several machines at a time.
-// --again: files with failures once more, one machine at a time; what passes then is unsteady, and has not failed.
+// --again: files with failures once more, one machine at a time; what passes then is unsteady, and has failed all the same.
 // --beside: one machine at a time, which takes what other tests leave of the CPUs.
 import {readdirSync, writeFileSync} from 'node:fs';
 import {availableParallelism, setPriority} from 'node:os';
@@ -98,16 +98,12 @@ async function runWay(name, files, {checkout, all, alone}) {
 }
 
 /** A way's files with failures on a machine that has the node for itself. */
-async function again({name, counts, troubled, again: files}, how) {
+async function again({name, troubled, again: files}, how) {
   if (files.length === 0) return;
   console.log(`\n## ${name}, once more`);
   const second = await runWay(name, files, {...how, alone: true});
-  for (const [file, before] of troubled) {
-    const {failed} = before;
-    add(counts, before, -1);
-    if (!second.troubled.has(file)) console.log(`unsteady: ${name}, ${file}, ${failed} failed at first`);
-  }
-  add(counts, second.counts);
+  for (const [file, {failed}] of troubled)
+    if (!second.troubled.has(file)) console.log(`unsteady: ${name}, ${file}, ${failed} failed beside others, none alone`);
 }
 
 await main(async () => {
