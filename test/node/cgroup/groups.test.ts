@@ -269,7 +269,7 @@ describe('groups on this kernel', function () {
     expect(groups.populated()).to.equal(true);
     expect(await groups.waitEmpty(50)).to.equal(false);
     groups.kill('payload');
-    expect(await groups.waitEmpty(10_000, 'payload')).to.equal(true);
+    expect(await groups.waitEmpty(patience(10_000), 'payload')).to.equal(true);
     expect(groups.processes('engine')).to.have.length(1);
     groups.kill();
     expect(await groups.waitEmpty(patience(10_000))).to.equal(true);
