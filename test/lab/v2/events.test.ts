@@ -1,5 +1,5 @@
 /** What the kernel of a machine of pure v2 counts and tells, in the record. */
-import {existsSync, readFileSync, writeFileSync} from 'node:fs';
+import {existsSync, readdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
 import {describeSite} from '../../support/describe-site.js';
@@ -11,6 +11,12 @@ const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 
 /** Whether this machine's kernel keeps a figure of groups; what it does not keep is sampled, and said to be. */
 const keeps = (slot: Slot, file: string): boolean => existsSync(join(slot.directory, file));
+
+/** Whether a supervisor knows that the payload of a box runs. */
+const hasExecuted = (boxes: string): boolean =>
+  readdirSync(boxes)
+    .map((id) => join(boxes, id, 'events.jsonl'))
+    .some((file) => existsSync(file) && readFileSync(file, 'utf8').includes('"type":"executed"'));
 
 describeSite('what the kernel counts and tells, %s', {timeout: 180_000}, (site) => {
   let slot: Slot;
@@ -101,7 +107,9 @@ describeSite('suspended for 3 s within a wall time limit of 10 s, %s', {mayLeave
     const slot = new Slot(site);
     const running = slot.start(['--wall-time', '10s', '--', '/bin/sleep', '60'], {grace: '1s', ...policy});
     await slot.payload();
-    await sleep(2000);
+    // a supervisor that has not yet heard of its payload does not look whether it stands still
+    await until('the supervisor knows', () => hasExecuted(join(site.directory, 'state/boxes')), 60);
+    await sleep(1000);
     await slot.freeze();
     await sleep(SUSPENDED_US / 1000);
     slot.thaw();
