@@ -73,7 +73,7 @@ const CHECKS = {
 
 await main(async () => {
   const chosen = process.argv.slice(2);
-  const unknown = chosen.filter((name) => !(name in CHECKS));
+  const unknown = chosen.filter((name) => !Object.hasOwn(CHECKS, name));
   if (unknown.length > 0) throw new Stop(`${unknown.join(', ')}: no such check; there are ${Object.keys(CHECKS).join(', ')}`);
   const checks = Object.entries(CHECKS).filter(([name]) => chosen.length === 0 || chosen.includes(name));
   const wrongs = new Map();
