@@ -3,7 +3,7 @@
  * another account's. No client keeps to a quota there, so a sweep does.
  */
 
-import {closeSync, constants, fchownSync, fstatSync, lstatSync, mkdirSync, openSync, realpathSync, rmSync} from 'node:fs';
+import {closeSync, constants, fchownSync, fstatSync, lstatSync, mkdirSync, openSync, readdirSync, realpathSync, rmSync} from 'node:fs';
 import {basename, dirname, join} from 'node:path';
 import {ifPossible, makes} from '../errors.js';
 import {cacheOf} from '../policy/cvmfs-mount.js';
@@ -74,18 +74,24 @@ function requireTrusted(path: string, caller: number, what: string): {uid: numbe
 }
 
 function makeOwn(path: string, account: Account | null, caller: number): void {
-  const isNew = makes(() => mkdirSync(path, {mode: 0o700}));
+  makes(() => mkdirSync(path, {mode: 0o700}));
   const uid = account?.uid ?? caller;
   const wrong = new Error(`${path} is no directory of uid ${String(uid)} that nobody else can write to`);
   const directory = ifPossible(() => openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW));
   if (directory === null) throw wrong;
   try {
-    if (isNew && account !== null && fstatSync(directory).uid === caller) fchownSync(directory, account.uid, account.gid);
+    // also one that another job has just made, or made and was killed: it is the caller's, closed to all others, and empty
+    if (account !== null && isFresh(directory, caller)) fchownSync(directory, account.uid, account.gid);
     const found = fstatSync(directory);
     if (found.uid !== uid || (found.mode & WRITABLE_BY_OTHERS) !== 0) throw wrong;
   } finally {
     closeSync(directory);
   }
+}
+
+function isFresh(directory: number, caller: number): boolean {
+  const {uid, mode} = fstatSync(directory);
+  return uid === caller && (mode & 0o077) === 0 && readdirSync(`/proc/self/fd/${String(directory)}`).length === 0;
 }
 
 /** Trims the shared caches of one account that the policy names. @returns bytes that were removed */

@@ -35,6 +35,19 @@ describe('whose a shared cache is', () => {
     make();
   });
 
+  it('a directory that another job has made, and has not yet given to the account, is given to it: an empty one of root alone', () => {
+    mkdirSync(shared);
+    mkdirSync(cache(), {mode: 0o700});
+    make();
+    expect(lstatSync(cache())).to.include({uid: OTHER.uid, gid: OTHER.gid});
+    rmSync(cache(), {recursive: true});
+    mkdirSync(join(cache(), 'root'), {recursive: true, mode: 0o700});
+    expect(make).to.throw(/is no directory of uid 65534/);
+    rmSync(cache(), {recursive: true});
+    mkdirSync(cache(), {mode: 0o755});
+    expect(make).to.throw(/is no directory of uid 65534/);
+  });
+
   it('root does not use a directory that an account has made', () => {
     mkdirSync(shared);
     chownSync(shared, THIRD, THIRD);
