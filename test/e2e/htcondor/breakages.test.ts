@@ -69,7 +69,7 @@ const BREAKAGES: readonly Breakage[] = [
     name: 'bubblewrap is gone',
     breaks: 'mv /usr/bin/bwrap /usr/bin/bwrap.whole',
     mends: 'mv /usr/bin/bwrap.whole /usr/bin/bwrap',
-    reason: /engine: bubblewrap is in none of/,
+    reason: /engine: bubblewrap: in none of/,
     fault: 'engine',
   },
   {

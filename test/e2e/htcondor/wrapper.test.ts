@@ -267,7 +267,9 @@ for (const variant of WRAPPERS) {
       const job = await started(pool(), shell(`test -n "$(ls again 2>/dev/null)"; trap "exit 0" TERM; ${WAITS}`));
       await job.command('condor_vacate_job');
       await job.wait('executing', {times: 2});
-      await until('the second attempt', () => job.sandbox() !== null);
+      // a sandbox is there before the wrapper is: one that was removed before it began has no record
+      const isSecond = ({lrms}: UsageRecord): boolean => lrms.attempt === 2 && lrms.globalJobId.split('#')[1] === job.id;
+      await until('the second attempt', () => pool().records().some(isSecond));
       await job.command('condor_rm');
       await job.wait('aborted');
       const ad = await job.finalAd();
