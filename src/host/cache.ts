@@ -30,6 +30,7 @@ export function openCache(file: string, bootId: string, uid: number): Cached {
   return {
     get: (key) => entries.get(key),
     put: (key, value) => {
+      if (entries.get(key) === value) return;
       entries.set(key, value);
       changed = true;
     },

@@ -1,5 +1,5 @@
 import {expect} from 'chai';
-import {chmodSync, chownSync, linkSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
+import {chmodSync, chownSync, linkSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {askVersion} from '../../../src/host/engine.js';
@@ -33,6 +33,18 @@ describe('the cache of facts', () => {
   it('is found again in the same boot, and leaves no temporary file', () => {
     expect(known()).to.equal('1');
     expect(readdirSync(directory)).to.deep.equal(['facts.json']);
+  });
+
+  it('is not written where nothing in it is new: a job that changes nothing writes nothing', () => {
+    const {ino} = statSync(file);
+    const again = openCache(file, 'boot-1', UID);
+    again.put('a', '1');
+    again.save();
+    expect(statSync(file).ino).to.equal(ino);
+    const cache = openCache(file, 'boot-1', UID);
+    cache.put('a', '2');
+    cache.save();
+    expect(known()).to.equal('2');
   });
 
   it('is not believed after a boot', () => {
