@@ -1,6 +1,7 @@
 /** Directory trees that are taken away: those of the payload by its account, since another process of it could exchange a directory for a link. */
 
 import {lstatSync, readdirSync, rmdirSync, rmSync} from 'node:fs';
+import {join} from 'node:path';
 import {errnoOf, ifPossible} from '../errors.js';
 import {childProcess} from '../host/spawn.js';
 import {runTool} from '../process/tool.js';
@@ -17,6 +18,11 @@ const EMPTY_DIRECTORY = 'find "$1" -mindepth 1 -delete 2>/dev/null || { chmod -R
  * @returns why it is still there; null: it is gone
  */
 export function removePrivate(directory: string, as: UndoAccount | null, ids: UndoIds | null): string | null {
+  // what is our own account's needs no process that takes its identity, which costs 2 ms a job: most have a mount point in /tmp
+  if (as === null && ids === null)
+    ifPossible(() => {
+      for (const name of readdirSync(directory)) rmSync(join(directory, name), {recursive: true, force: true});
+    });
   ifPossible(() => {
     if (ids !== null && !isEmpty(directory)) {
       runTool('tare-clear', [...[ids.uids.start, ids.uids.count, ids.gids.start, ids.gids.count].map(String), directory]);
