@@ -60,8 +60,15 @@ const STEPS = [
     build: () => step('schemas', process.execPath, [local('scripts/build-schemas.mjs')]),
   },
   {
+    name: 'filters',
+    from: ['src/engine/bpf.ts', 'src/engine/seccomp.ts', 'src/engine/system-calls.ts', 'scripts/build-filters.mjs'],
+    to: ['src/schema/generated/filters.ts'],
+    npm: true,
+    build: () => step('filters on system calls', process.execPath, ['--import=tsx', local('scripts/build-filters.mjs')]),
+  },
+  {
     name: 'tsc',
-    needs: ['protocol'],
+    needs: ['protocol', 'filters'],
     from: ['src', 'plugins', 'tsconfig.json'],
     to: ['build/src/wrap.js', 'build/src/commands'],
     npm: true,
@@ -91,7 +98,7 @@ const STEPS = [
   },
   {
     name: 'tests',
-    needs: ['schemas'],
+    needs: ['schemas', 'filters'],
     from: ['src', 'plugins', 'test', 'scripts', 'package-lock.json'],
     but: ['test/attacks/build', 'test/engines/results'],
     to: [BUILT_TESTS],

@@ -3,8 +3,9 @@
 import {readFileSync} from 'node:fs';
 import {TareError} from '../errors.js';
 import {compile, filterText, isProcessor} from '../engine/bpf.js';
-import {builtinProfile, DEFAULT, parseProfile, PILOT, type SeccompProfile} from '../engine/seccomp.js';
+import {DEFAULT, parseProfile, PILOT, type SeccompProfile} from '../engine/seccomp.js';
 import {stepOf} from '../plan/step.js';
+import {FILTERS} from '../schema/generated/filters.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 
 /**
@@ -18,9 +19,9 @@ export function filterOf(plan: Plan): string | null {
   if (!isProcessor(arch)) throw new TareError('ENGINE_FAILED', {message: `there is no filter on system calls for the processor ${arch}`});
   // `builtin`: of a live small machine of a version before; it let services make namespaces
   const profile = step.profile === 'builtin' ? PILOT : step.profile;
-  const own = profile === DEFAULT || profile === PILOT ? builtinProfile(profile, plan.pattern.value === 'vm-lite') : readProfile(profile);
+  if (profile === DEFAULT || profile === PILOT) return FILTERS[arch][profile][plan.pattern.value === 'vm-lite' ? 'machine' : 'box'];
   try {
-    return filterText(compile(own, arch));
+    return filterText(compile(readProfile(profile), arch));
   } catch (error) {
     throw error instanceof TareError ? new TareError(error.code, {...error.details, where: profile}) : error;
   }
