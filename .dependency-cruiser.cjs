@@ -61,14 +61,14 @@ const READ_FACTS = FOLDERS.filter((folder) => MAY_IMPORT[folder].includes('host'
 
 const arrows = Object.entries(MAY_IMPORT).map(([folder, targets]) => ({
   name: `arrows-${folder}`,
-  comment: `src/${folder} may import ${targets.join(', ') || 'nothing else of src/'}, errors.ts, version.ts and the types in host/facts.ts`,
+  comment: `src/${folder} may import ${targets.join(', ') || 'nothing else of src/'}, errors.ts, version.ts, builtin.ts and the types in host/facts.ts`,
   severity: 'error',
   from: {path: `^src/${folder}/`},
   to: {
     path: '^src/',
     pathNot: [
       `^src/(${[folder, ...targets].join('|')})/`,
-      '^src/(errors|version)\\.ts$',
+      '^src/(builtin|errors|version)\\.ts$',
       '^src/host/facts\\.ts$',
       ...(folder === 'commands' ? ['^src/plugins\\.ts$'] : []),
     ],
@@ -86,10 +86,10 @@ module.exports = {
       to: {path: '^src/(commands|report)/'},
     },
     {
-      name: 'errors-and-version-are-lowest',
+      name: 'what-all-import-is-lowest',
       severity: 'error',
-      from: {path: '^src/(errors|version)\\.ts$'},
-      to: {},
+      from: {path: '^src/(builtin|errors|version)\\.ts$'},
+      to: {dependencyTypesNot: ['type-only']},
     },
     {
       name: 'no-folder-without-a-row',

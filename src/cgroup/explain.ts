@@ -1,4 +1,4 @@
-import {getSystemErrorMap} from 'node:util';
+import {util} from '../builtin.js';
 import {TareError} from '../errors.js';
 
 /** A change of the cgroup tree that the kernel or the file system refused. */
@@ -16,7 +16,7 @@ export interface FailedChange {
 export function cgroupFailed(change: FailedChange): TareError {
   const {doing, directory, file, value, error} = change;
   const {code, errno} = error as NodeJS.ErrnoException;
-  const text = errno === undefined ? String(error) : `${code}, ${getSystemErrorMap().get(errno)?.[1] ?? 'unknown error'}`;
+  const text = errno === undefined ? String(error) : `${code}, ${util().getSystemErrorMap().get(errno)?.[1] ?? 'unknown error'}`;
   const what = {
     make: `cannot make the control group ${directory}`,
     write: `cannot write '${value}' to ${directory}/${file}`,

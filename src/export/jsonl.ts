@@ -3,8 +3,8 @@
  * from what is in it, so that the same delivery after a crash is the same file.
  */
 
-import {createHash} from 'node:crypto';
 import {join} from 'node:path';
+import {sha256} from '../builtin.js';
 import type {Exporter, ExporterEntry, ExporterSettings} from '@tare/contract';
 
 function open(settings: ExporterSettings): Exporter {
@@ -24,7 +24,7 @@ function open(settings: ExporterSettings): Exporter {
     deliver: (items, effects) => {
       const text = join_(items.map((item) => item.text));
       effects.makeDirectory(directory);
-      effects.replace(join(directory, `${createHash('sha256').update(text).digest('hex').slice(0, 32)}.jsonl`), text);
+      effects.replace(join(directory, `${sha256(text).slice(0, 32)}.jsonl`), text);
       return Promise.resolve(items.map(() => ({is: 'delivered'})));
     },
   };

@@ -1,7 +1,7 @@
 /** Runs a program of the node for one line of output: nothing of the job's environment, and not for long. */
 
-import {EventEmitter} from 'node:events';
 import type * as ChildProcess from 'node:child_process';
+import {events} from '../builtin.js';
 import {errnoOf} from '../errors.js';
 import type {Spawn} from './engine.js';
 
@@ -20,7 +20,7 @@ export function start(program: string, argv: readonly string[], options: ChildPr
     return childProcess().spawn(program, [...argv], options);
   } catch (error) {
     const none = {stdin: null, stdout: null, stderr: null, pid: undefined, kill: () => false, unref: () => undefined};
-    const child = Object.assign(new EventEmitter(), none);
+    const child = Object.assign(new (events().EventEmitter)(), none);
     setImmediate(() => child.emit('error', error));
     return child as unknown as ChildProcess.ChildProcess;
   }

@@ -1,7 +1,7 @@
 /** Small files that Tare keeps for itself between jobs: they are believed only where no other account could have written them. */
 
 import {closeSync, constants, fstatSync, openSync, readFileSync, renameSync, unlinkSync, writeFileSync} from 'node:fs';
-import {randomBytes} from 'node:crypto';
+import {randomName} from '../builtin.js';
 import {ifPossible} from '../errors.js';
 
 const WRITABLE_BY_OTHERS = 0o022;
@@ -27,7 +27,7 @@ export function readTrusted(file: string, owners: readonly number[], mostBytes: 
 
 /** Whole, in place of what was there, for everybody to read. A failure is no failure of ours: what was not kept is found out again. */
 export function writeWhole(file: string, text: string): void {
-  const temporary = `${file}.${randomBytes(6).toString('hex')}`;
+  const temporary = `${file}.${randomName(6)}`;
   try {
     writeFileSync(temporary, text, {flag: 'wx', mode: 0o644});
     renameSync(temporary, file);

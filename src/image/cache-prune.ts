@@ -1,8 +1,8 @@
 /** Lists the images of the cache with their uses, and removes unused ones. */
 
-import {randomBytes} from 'node:crypto';
 import {existsSync, lstatSync, readFileSync, renameSync, rmdirSync, rmSync, statSync, utimesSync} from 'node:fs';
 import {join} from 'node:path';
+import {randomName} from '../builtin.js';
 import {ifPossible} from '../errors.js';
 import {takeLock} from '../export/lock.js';
 import {namesIn} from '../record/durable.js';
@@ -73,7 +73,7 @@ export function shrinkCache(context: CacheContext, mostBytes: number): Pruned[] 
 /** Renames the image first, so that a job that wants it now does not find it; renames it back when a job had noted a use before. */
 function takeAway(directory: string, name: string): boolean {
   const tree = join(directory, 'trees', name);
-  const gone = join(directory, 'work', `gone-${name}-${randomBytes(4).toString('hex')}`);
+  const gone = join(directory, 'work', `gone-${name}-${randomName(4)}`);
   renameSync(tree, gone);
   if (usesOf(directory, name).length > 0) {
     publish(gone, tree);

@@ -4,9 +4,9 @@
  * box's folder: a use is over when that folder is gone, however the box ended.
  */
 
-import {randomBytes} from 'node:crypto';
 import {existsSync, mkdirSync, utimesSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
+import {randomName} from '../builtin.js';
 import {errnoOf, TareError} from '../errors.js';
 import {takeLock} from '../export/lock.js';
 import {childProcess} from '../host/spawn.js';
@@ -84,10 +84,7 @@ export async function obtain(
       // the one before may just have finished
       if (existsSync(tree)) return tree;
       clearWork(work, context);
-      const staging = join(
-        work,
-        `${namespaceNow()}-${String(context.self.pid)}-${String(context.self.startTicks)}-${randomBytes(4).toString('hex')}`,
-      );
+      const staging = join(work, `${namespaceNow()}-${String(context.self.pid)}-${String(context.self.startTicks)}-${randomName(4)}`);
       mkdirSync(staging, {mode: 0o700});
       try {
         const about = await fill(staging);

@@ -1,7 +1,7 @@
 /** An image that is one file, into the cache. */
 
-import {createHash} from 'node:crypto';
 import {closeSync, createReadStream, openSync, writeSync} from 'node:fs';
+import {hashOf} from '../builtin.js';
 import {openPlain} from './blobs.js';
 import {BrokenImage, CannotUnpack} from './broken.js';
 import {Room} from './contents.js';
@@ -20,7 +20,7 @@ export async function copyVerified(
     closeSync(opened.file);
     throw new CannotUnpack(`it is larger than the ${String(mostBytes)} bytes that the cache may hold`);
   }
-  const hash = createHash('sha256');
+  const hash = hashOf('sha256');
   const target = openSync(to, 'wx', 0o600);
   const room = new Room(to, null);
   try {
@@ -34,7 +34,7 @@ export async function copyVerified(
   } finally {
     closeSync(target);
   }
-  const found = `sha256:${hash.digest('hex')}`;
+  const found = `sha256:${hash.digest().toString('hex')}`;
   if (found !== digest) throw new BrokenImage(`its digest is ${found}, and should be ${digest}`);
   return opened.bytes;
 }

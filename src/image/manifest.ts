@@ -1,6 +1,6 @@
 /** Which image a layout holds (OCI image specification 1.1; the archive of `docker save`), and what its layers are. */
 
-import {createHash} from 'node:crypto';
+import {sha256} from '../builtin.js';
 import {BlobError, type Blobs} from './blobs.js';
 
 /** One layer of an image, in the order in which they are laid over each other. */
@@ -162,7 +162,7 @@ function verified(blobs: Blobs, digest: string): JsonObject {
 type JsonObject = Record<string, unknown>;
 
 const blobName = (digest: string): string => `blobs/sha256/${digest.slice('sha256:'.length)}`;
-const digestOf = (text: Buffer): string => `sha256:${createHash('sha256').update(text).digest('hex')}`;
+const digestOf = (text: Buffer): string => `sha256:${sha256(text)}`;
 const isTree = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value);
 const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
 const show = (text: string): string => JSON.stringify(text.slice(0, 200));

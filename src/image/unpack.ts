@@ -4,11 +4,11 @@
  * Everything becomes the unpacking account's own, without setuid, setgid and capabilities; devices and pipes are left out.
  */
 
-import {createHash} from 'node:crypto';
 import {rmSync} from 'node:fs';
 import {join} from 'node:path';
 import {Transform, type Readable} from 'node:stream';
 import {pipeline} from 'node:stream/promises';
+import {hashOf} from '../builtin.js';
 import {errnoOf, ifPossible} from '../errors.js';
 import {BlobError, type Blobs} from './blobs.js';
 import {BrokenImage, CannotUnpack} from './broken.js';
@@ -92,8 +92,8 @@ async function readLayer(
     throw new BlobError(`it has ${String(bytes)} bytes, and should have ${String(layer.bytes)}`);
   const stream = blobs.stream(layer.name);
   try {
-    const packed = createHash('sha256');
-    const plain = createHash('sha256');
+    const packed = hashOf('sha256');
+    const plain = hashOf('sha256');
     const hashed = new Transform({
       transform(piece: Buffer, _, done) {
         try {
@@ -127,7 +127,7 @@ async function readLayer(
       // what is thrown in the middle can come out as the abort that it causes
       throw fault ?? error;
     });
-    const found = `sha256:${(layer.of === 'plain' ? plain : packed).digest('hex')}`;
+    const found = `sha256:${(layer.of === 'plain' ? plain : packed).digest().toString('hex')}`;
     if (found !== layer.digest) throw new BlobError(`its digest is ${found}, and should be ${layer.digest}`);
   } finally {
     stream.destroy();

@@ -1,6 +1,6 @@
 /** What the files of a box's identity say. Pure: the node's own are arguments. */
 
-import {createHash} from 'node:crypto';
+import {sha256} from '../builtin.js';
 import type {IdentityFile} from '../host/facts.js';
 
 /** What the files of a box's identity are made of. */
@@ -22,7 +22,7 @@ export function identityFile(name: IdentityFile, content: IdentityContent): stri
       return `${content.hostname}\n`;
     case 'machine-id':
       // machine-id(5): 32 hexadecimal digits
-      return `${createHash('sha256').update(`tare machine-id ${content.id}`).digest('hex').slice(0, 32)}\n`;
+      return `${sha256(`tare machine-id ${content.id}`).slice(0, 32)}\n`;
     case 'hosts':
       return hosts(content);
     case 'resolv.conf':

@@ -1,8 +1,8 @@
 /** `health.json`: what the last probe found, and whether this node should get jobs. */
 
-import {randomBytes} from 'node:crypto';
 import {chmodSync, fstatSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
 import {dirname, join} from 'node:path';
+import {randomName} from '../builtin.js';
 import type {NodePlaces} from '../policy/places.js';
 import {ifPossible} from '../errors.js';
 import {isOwn, makeDirectory, PLAIN, withFile} from '../record/durable.js';
@@ -30,7 +30,7 @@ export function readHealth({shared, own, uid}: NodePlaces): HealthResult | null 
 export function writeHealth(places: NodePlaces, health: HealthResult): void {
   const folder = folderOf(places);
   const path = join(folder, FILE);
-  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+  const temporary = `${path}.${randomName(6)}.tmp`;
   try {
     writeFileSync(temporary, `${JSON.stringify(health)}\n`, {flag: 'wx', mode: 0o644});
     chmodSync(temporary, 0o644); // whatever the umask

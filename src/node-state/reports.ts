@@ -4,7 +4,6 @@
  * remove or exchange another's.
  */
 
-import {randomBytes} from 'node:crypto';
 import {
   chmodSync,
   closeSync,
@@ -21,6 +20,7 @@ import {
   writeSync,
 } from 'node:fs';
 import {basename, dirname, join} from 'node:path';
+import {randomName} from '../builtin.js';
 import {ifPossible} from '../errors.js';
 import type {NodePlaces} from '../policy/places.js';
 import {isOwn, makeDirectory, PLAIN, withFile} from '../record/durable.js';
@@ -75,7 +75,7 @@ function takeAway(path: string, isDirectory: boolean): void {
     if (isDirectory) rmdirSync(path);
     else unlinkSync(path);
   } catch {
-    if (!basename(path).startsWith(ASIDE)) renameSync(path, join(dirname(path), `${ASIDE}${randomBytes(6).toString('hex')}`));
+    if (!basename(path).startsWith(ASIDE)) renameSync(path, join(dirname(path), `${ASIDE}${randomName(6)}`));
   }
 }
 

@@ -1,6 +1,6 @@
 /** What is known of a call while it is prepared and run. */
 
-import {randomBytes} from 'node:crypto';
+import {randomName} from '../builtin.js';
 import type {BatchJob, BatchSettings} from '@tare/contract';
 import type {OuterBox} from '../box/outer-box.js';
 import type {ProbeResult} from '../cvmfs/classify.js';
@@ -46,7 +46,7 @@ export interface AttemptContext {
 
 /** The context of an attempt that begins: a random id, and nothing known but the call. */
 export const newAttemptContext = (batch: BatchJob, role: AttemptContext['role'], files: JobFiles, shim?: Shim): AttemptContext => ({
-  id: randomBytes(8).toString('hex'),
+  id: randomName(8),
   role,
   batch,
   settings: {oom: BUILTIN.batch.oom.value},

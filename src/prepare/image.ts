@@ -12,16 +12,13 @@ import {hexOf, removeTree, type CacheContext} from '../image/cache-folder.js';
 import {shrinkCache} from '../image/cache-prune.js';
 import {noteUse, obtain, openCache} from '../image/cache.js';
 import {copyVerified} from '../image/copy.js';
-import {ZSTD} from '../image/decompress.js';
 import {firstProgram, lookAtImage, openBlobs} from '../image/look.js';
 import {saveImage} from '../image/save.js';
 import {lookInStore, type Storing} from '../image/store.js';
 import {OtherArchitecture, readManifest} from '../image/manifest.js';
-import {unpackLayers} from '../image/unpack.js';
 import type {UnpackOptions, Unpacking} from '../image/unpacking.js';
 import {isImageName, plainName} from '../job/image-name.js';
 import type {Init, Valued} from '../job/job.js';
-import {repositoryOf} from '../plan/cvmfs.js';
 import type {ImageFound} from '../plan/image.js';
 import {INITS} from '../plan/inits.js';
 import type {Inputs} from '../plan/inputs.js';
@@ -29,7 +26,7 @@ import {selectPattern} from '../plan/pattern.js';
 import {stepOf, type StepOf} from '../plan/step.js';
 import {allowsPath, namesDigests} from '../policy/images.js';
 import {applyRules} from '../policy/match.js';
-import {Interrupted} from '../process/kept-signals.js';
+import {Interrupted, interruptedError} from '../process/kept-signals.js';
 import {isRunning, processId} from '../process/process.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 
@@ -122,13 +119,6 @@ export async function checkStored(plan: Plan, file: string, engines: readonly En
   });
 }
 
-/** Whether an image that is allowed by its path lies in a repository, which the plan says how to look at. */
-export function isInRepository(path: string, {policy, job, call}: Inputs): boolean {
-  const user = call.identity.value.name;
-  const ruled = applyRules(policy, {vo: job.vo, user, queue: job.queue, pattern: selectPattern(job).value}).policy;
-  return allowsPath(ruled.images.value, path) && repositoryOf(path, ruled.cvmfs.value.root) !== null;
-}
-
 const STAT = '/usr/bin/stat';
 
 /**
@@ -181,15 +171,11 @@ export async function takeImage(plan: Plan, id: string, uid: number, maxBytes: n
       onWait,
     });
   } catch (error) {
-    if (error instanceof Interrupted) throw interrupted(error, 'unpacked', path);
+    if (error instanceof Interrupted) throw interruptedError(error, 'unpacked', path);
     throw error;
   }
   if (maxBytes !== null) shrinkCache(context, maxBytes);
 }
-
-/** @param how what became of the image meanwhile */
-export const interrupted = (cause: Interrupted, how: 'looked at' | 'unpacked', path: string): TareError =>
-  new TareError('INTERRUPTED', {message: `${cause.signal} came while the image was ${how}`, found: path, cause});
 
 /** The cache of images as this process uses it. @throws TareError IMAGE_NOT_UNPACKED when /proc does not show this process */
 export function cacheContext(directory: string, uid: number): CacheContext {
@@ -243,6 +229,8 @@ async function unpack(
   try {
     const manifest = readManifest(blobs, nodeArchitecture());
     if (manifest.digest !== digest) throw new BrokenImage(`it has become another one: ${manifest.digest} instead of ${digest}`);
+    // streams and what unpacks cost a job without an image 2 ms
+    const [{unpackLayers}, {ZSTD}] = await Promise.all([import('../image/unpack.js'), import('../image/decompress.js')]);
     const {files, bytes} = await unpackLayers(blobs, manifest.layers, directory, {...options, zstd: firstProgram(ZSTD)});
     return {name: manifest.name, architecture: manifest.architecture, files, bytes};
   } finally {

@@ -6,7 +6,6 @@ import type {Valued} from '../job/job.js';
 import type {Inputs} from '../plan/inputs.js';
 import {makePlan} from '../plan/plan.js';
 import type {Plan} from '../schema/generated/plan-1.js';
-import {findImage, findInit} from './image.js';
 import {checkDevices, checkRealPlaces} from './places.js';
 
 /** A plan, and what applying it needs beside it. */
@@ -46,6 +45,8 @@ export async function prepareImage(
   callerArgvIndex: number | null,
   through: Through | null,
 ): Promise<Prepared> {
+  // few jobs have one, and what looks at images is a tenth of the program
+  const {findImage, findInit} = await import('./image.js');
   const {job, facts, call} = inputs;
   const looked = await findImage(image, inputs, (changed) => prepareFrom(changed, callerArgvIndex).plan, through);
   if (looked === null) return prepareFrom(inputs, callerArgvIndex);

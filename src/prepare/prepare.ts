@@ -5,18 +5,20 @@ import {readPlan} from '../files/documents.js';
 import {jobFiles} from '../files/job-files.js';
 import {leadsTo} from '../files/network-path.js';
 import type {Through} from '../host/abandon.js';
+import {repositoryOf} from '../plan/cvmfs.js';
 import type {Inputs} from '../plan/inputs.js';
+import {selectPattern} from '../plan/pattern.js';
 import {stepOf} from '../plan/step.js';
+import {allowsPath} from '../policy/images.js';
+import {applyRules} from '../policy/match.js';
 import type {Policy} from '../policy/policy.js';
 import {callOf} from './call.js';
 import {gatherFacts, wants} from './gather.js';
 import {nameCaller, payloadIdentity, requireAnswer, type NamedCaller} from './identity.js';
-import {checkStored, isInRepository} from './image.js';
 import type {AttemptContext} from './attempt-context.js';
 import {loadJob, type Request} from './load-job.js';
 import {checkRealPlaces, checkWorkDirectory, requireDirectory} from './places.js';
 import {prepareFrom, prepareImage, type Prepared} from './planned.js';
-import {checkSavedPlan} from './saved-plan.js';
 
 /**
  * @param known is filled as things become known
@@ -69,6 +71,13 @@ async function prepareJob(
   return isInRepository(image.value, inputs) ? prepareFrom(inputs, callerArgvIndex, withImage) : withImage(null);
 }
 
+/** Whether an image that is allowed by its path lies in a repository, which the plan says how to look at. */
+function isInRepository(path: string, {policy, job, call}: Inputs): boolean {
+  const user = call.identity.value.name;
+  const ruled = applyRules(policy, {vo: job.vo, user, queue: job.queue, pattern: selectPattern(job).value}).policy;
+  return allowsPath(ruled.images.value, path) && repositoryOf(path, ruled.cvmfs.value.root) !== null;
+}
+
 async function prepareSaved(
   file: string,
   request: Request,
@@ -77,6 +86,7 @@ async function prepareSaved(
   attempt: AttemptContext,
   naming: Promise<NamedCaller>,
 ): Promise<Prepared> {
+  const [{checkSavedPlan}, {checkStored}] = await Promise.all([import('./saved-plan.js'), import('./image.js')]);
   const plan = await readPlan(file);
   const facts = await gatherFacts(
     policy,

@@ -1,5 +1,6 @@
 /** Signals that the shim keeps for a payload that is not launched yet: a wrapper that waits for something is to wait no longer. */
 
+import {TareError} from '../errors.js';
 import {signalName} from '../record/wait-status.js';
 
 /** What a batch system or a person sends to end a job; others say nothing about whether it is still wanted. */
@@ -14,6 +15,10 @@ export class Interrupted extends Error {
     this.signal = signal;
   }
 }
+
+/** @param how what became of the image meanwhile */
+export const interruptedError = (cause: Interrupted, how: 'looked at' | 'unpacked', path: string): TareError =>
+  new TareError('INTERRUPTED', {message: `${cause.signal} came while the image was ${how}`, found: path, cause});
 
 /** Notes the first signal that asks for the end, and ends waits because of it. */
 export class KeptSignals {

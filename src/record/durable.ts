@@ -1,8 +1,8 @@
 /** Directories, and files that are whole or not there: what a crash must not lose. */
 
-import {randomBytes} from 'node:crypto';
 import {closeSync, constants, fsyncSync, lstatSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, writeFileSync} from 'node:fs';
 import {basename, dirname, join} from 'node:path';
+import {randomName} from '../builtin.js';
 import {errnoOf, ifPossible, makes} from '../errors.js';
 
 /**
@@ -48,7 +48,7 @@ export const namesIn = (directory: string): string[] => ifPossible(() => readdir
 export function writeDurably(path: string, text: string): void {
   const directory = dirname(path);
   // others who may write to the spool cannot foresee the name and take it
-  const temporary = `${path}.${randomBytes(8).toString('hex')}.tmp`;
+  const temporary = `${path}.${randomName(8)}.tmp`;
   try {
     writeAndSync(temporary, text);
     renameSync(temporary, path);

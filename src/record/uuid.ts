@@ -1,6 +1,6 @@
 /** UUIDs made from names (RFC 9562, version 5), so that writing a record again is the same record. */
 
-import {createHash} from 'node:crypto';
+import {hashOf} from '../builtin.js';
 import {canonicalJson} from '../plan/canonical.js';
 
 /** Namespace of Tare's record ids; fixed for ever. */
@@ -8,7 +8,7 @@ const NAMESPACE = Buffer.from('5a0c8f2e3d7b4b6e9c41d2f0a7e85b13', 'hex');
 
 /** A name's UUID of version 5 (RFC 9562, 5.5) in a namespace of Tare's. */
 export function uuid5(name: string): string {
-  const hash = createHash('sha1').update(NAMESPACE).update(name, 'utf8').digest().subarray(0, 16);
+  const hash = hashOf('sha1').update(NAMESPACE).update(name).digest().subarray(0, 16);
   hash[6] = ((hash[6] ?? 0) & 0x0f) | 0x50;
   hash[8] = ((hash[8] ?? 0) & 0x3f) | 0x80;
   const hex = hash.toString('hex');

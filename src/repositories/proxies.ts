@@ -4,7 +4,7 @@
  */
 
 import {readFileSync} from 'node:fs';
-import {connect} from 'node:net';
+import {net} from '../builtin.js';
 import {ifPossible} from '../errors.js';
 import {addressOf, hasChoice, proxiesIn, withDeadLast} from '../cvmfs/proxies.js';
 import type {Log} from '../process/log.js';
@@ -45,7 +45,7 @@ function refusalOf(url: string): Promise<string | null> {
   const address = addressOf(url);
   if (address === null) return Promise.resolve(null);
   return new Promise((resolve) => {
-    const socket = connect(address);
+    const socket = net().connect(address);
     const settle = (because: string | null): void => {
       clearTimeout(timer);
       socket.destroy();

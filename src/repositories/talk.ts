@@ -1,7 +1,7 @@
 /** What a client of Tare's own tells by its socket, as cvmfs_talk asks it. */
 
 import {closeSync, constants, openSync} from 'node:fs';
-import {connect} from 'node:net';
+import {net} from '../builtin.js';
 import {join} from 'node:path';
 import type {OwnMount} from '../cvmfs/classify.js';
 
@@ -28,7 +28,7 @@ function ask(directory: string, name: string): Promise<string> {
   return new Promise((resolve) => {
     let text = '';
     // the whole path may be longer than an address can be
-    const socket = connect(`/proc/self/fd/${String(held)}/${name}`);
+    const socket = net().connect(`/proc/self/fd/${String(held)}/${name}`);
     const settle = (): void => {
       clearTimeout(timer);
       socket.destroy();

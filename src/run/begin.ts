@@ -27,7 +27,7 @@ import {nodePlaces} from '../policy/places.js';
 import type {LogsRule} from '../policy/policy.js';
 import {attemptOf} from '../prepare/attempt.js';
 import {findEarlier} from '../prepare/earlier.js';
-import {takeImage, type TakeProgress} from '../prepare/image.js';
+import type {TakeProgress} from '../prepare/image.js';
 import type {AttemptContext} from '../prepare/attempt-context.js';
 import type {Prepared} from '../prepare/planned.js';
 import type {RunRequest} from '../prepare/request.js';
@@ -83,8 +83,7 @@ export async function begin(
     if (attempt.again === true) state.started = started = newRecord();
     // a sweep would take the other's record for this one's, or leave out the phases before
     if (attempt.again === true || attempt.phases?.earlier != null) writeState(state);
-    if (stepOf(plan, 'image.take') !== undefined) channel.doing('unpacking the image', null);
-    await waitForImage(plan, attempt, request, channel, log);
+    if (stepOf(plan, 'image.take') !== undefined) await waitForImage(plan, attempt, request, channel, log);
     channel.doing(`making the box’s directories in ${plan.directories.scratch}`, PATIENCE_MS);
     state.connection = await lease(plan, id, facts.node.bootId, hello.shimPid);
     pauseAt(plan.pauseAt, 'supervisor-leased');
@@ -185,6 +184,8 @@ async function waitForImage(
   channel: Channel,
   log: Log,
 ): Promise<void> {
+  channel.doing('unpacking the image', null);
+  const {takeImage} = await import('../prepare/image.js');
   let latest: TakeProgress | null = null;
   const onProgress = (progress: TakeProgress): void => {
     if (latest?.by !== progress.by)

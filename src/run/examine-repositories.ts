@@ -1,7 +1,7 @@
 /** All repositories of a node, for `tare doctor --cvmfs`. */
 
-import {randomBytes} from 'node:crypto';
 import {accessSync, constants, readFileSync} from 'node:fs';
+import {randomName} from '../builtin.js';
 import type {Entry} from '../cvmfs/classify.js';
 import {errnoOf} from '../errors.js';
 import {readPolicy} from '../files/documents.js';
@@ -54,7 +54,7 @@ export async function examineRepositories(policyFile: string | null, given: read
       const account = identity?.uid ?? caller.uid;
       const how = {root, account, isUser: caller.uid !== 0, repositories: 1};
       return examineOwn(mountStep(name, mount, how), least, {
-        ...{scratch: placesOf(policy, caller.uid).scratch, identity, id: randomBytes(8).toString('hex')},
+        ...{scratch: placesOf(policy, caller.uid).scratch, identity, id: randomName(8)},
         ...{shimPid: process.pid, bootId: here().bootId, log: silentLog},
       });
     }),

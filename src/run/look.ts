@@ -3,12 +3,10 @@
 import {requireReserve} from '../box/reserve.js';
 import {resolve} from '../plan/resolve.js';
 import {stepOf} from '../plan/step.js';
-import {interrupted} from '../prepare/image.js';
 import type {AttemptContext} from '../prepare/attempt-context.js';
 import type {Prepared} from '../prepare/planned.js';
-import {Interrupted, type KeptSignals} from '../process/kept-signals.js';
+import {Interrupted, interruptedError, type KeptSignals} from '../process/kept-signals.js';
 import type {Log} from '../process/log.js';
-import {probeRepositories} from '../repositories/repositories.js';
 import {foundOf, requireUsable, throughOf} from '../repositories/usable.js';
 
 /** What looks at repositories and images need beside the plan. */
@@ -29,9 +27,12 @@ export async function lookAtWorld(first: Prepared, attempt: AttemptContext, {shi
   const {plan, facts} = first;
   // what is only observed runs in any case, and for a wrapper in a box the one around has looked
   if (attempt.policy !== null && plan.mode.value !== 'observe' && facts.within === null) requireReserve(attempt.policy, attempt.caller.uid);
-  if (stepOf(plan, 'cvmfs.probe') !== undefined) doing('waiting for repositories', null);
-  const {bootId} = facts.node;
-  attempt.looked = await probeRepositories({plan, id: attempt.id, shimPid, bootId, log, kept});
+  attempt.looked = [];
+  if (stepOf(plan, 'cvmfs.probe') !== undefined) {
+    doing('waiting for repositories', null);
+    const {probeRepositories} = await import('../repositories/repositories.js');
+    attempt.looked = await probeRepositories({plan, id: attempt.id, shimPid, bootId: facts.node.bootId, log, kept});
+  }
   requireUsable(plan, attempt.looked, attempt.job?.image ?? null); // an image in a repository that cannot be used is not looked at
   const prepared = await lookAtImage(first, attempt, kept);
   return {...prepared, plan: resolve(prepared.plan, {repositories: foundOf(attempt.looked), hostname: null})};
@@ -44,6 +45,6 @@ async function lookAtImage(first: Prepared, {job, looked: repositories}: Attempt
     first.withImage(throughOf(first.plan, repositories, job?.image?.value ?? null)),
     (signal) => new Interrupted(signal),
   );
-  if (looked instanceof Interrupted) throw interrupted(looked, 'looked at', job?.image?.value ?? '');
+  if (looked instanceof Interrupted) throw interruptedError(looked, 'looked at', job?.image?.value ?? '');
   return looked;
 }

@@ -17,14 +17,11 @@ import {PATIENCE_MS, type Channel} from '../process/channel.js';
 import type {Hello} from '../process/hello.js';
 import {silentLog} from '../process/log.js';
 import type {UsageRecord} from '../record/record.js';
-import {joinTasks} from '../step/together.js';
 import {takeBackPrepared} from './begin.js';
 import {SupervisorFailed} from './supervisor-failed.js';
-import {adopt, concluded} from './conclude.js';
 import {isDefaultSwitchOn, isSwitchOn, plainExec} from './kill-switch.js';
 import {withinReach} from './reach.js';
 import {refuse} from './refuse.js';
-import {joinLive} from './session.js';
 import {apart, start} from './start.js';
 import {effectsWith, tellBatchSystem} from './tell.js';
 import {notTried, policyOfTrial} from './trial.js';
@@ -34,8 +31,8 @@ import {notTried, policyOfTrial} from './trial.js';
  * @throws SupervisorFailed when the shim has to start another supervisor
  */
 export async function runJob(request: RunRequest, hello: Hello, channel: Channel): Promise<RunResult> {
-  if (hello.state === 'over') return concluded(hello);
-  if (hello.state === 'running' || hello.state === 'ended') return adopt(request, hello, channel);
+  if (hello.state === 'over') return (await import('./conclude.js')).concluded(hello);
+  if (hello.state === 'running' || hello.state === 'ended') return (await import('./conclude.js')).adopt(request, hello, channel);
   const {role, plugins} = request;
   const argv = request.source.kind === 'command' ? request.source.argv : [];
   const call = {role, argv, environment: hello.environment, cwd: hello.cwd, uid: process.getuid?.() ?? -1};
@@ -66,12 +63,12 @@ export async function runJob(request: RunRequest, hello: Hello, channel: Channel
     if (isSwitchOn(policy) && stepDirectory !== undefined) return apart(stepDirectory, 'the kill switch is on');
     if (isSwitchOn(policy)) return await plainExec(request, batch, policy, attempt.caller, attempt.files, hello, channel);
     if (batch.kind === 'session') {
-      const joined = await joinLive(attempt, policy, hello, channel);
+      const joined = await (await import('./session.js')).joinLive(attempt, policy, hello, channel);
       if (joined !== null) return joined;
     }
     if (batch.together !== undefined && stepDirectory === undefined && policy.batch.tasks.value === 'together' && hello.state === 'fresh') {
       channel.doing('waiting for the other tasks of the step', null);
-      const shared = await joinTasks(batch.together, policy, hello, channel);
+      const shared = await (await import('../step/together.js')).joinTasks(batch.together, policy, hello, channel);
       if ('result' in shared) return await tellTask(shared.result, shared.over, attempt, request);
       batch.remarks.push(`not in one box with the other tasks of its step: ${shared.apart}`);
     }

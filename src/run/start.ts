@@ -15,12 +15,10 @@ import {cannotShareReason} from '../step/together.js';
 import {writeNote} from '../step/folder.js';
 import {begin, takeBack, withoutContainer, type Begun} from './begin.js';
 import {SupervisorFailed, orNextSupervisor} from './supervisor-failed.js';
-import {conclude} from './conclude.js';
 import {EngineUnwritten} from './engine.js';
 import {failureText, isSetupFailure, isDisksFault, isIdsFault} from '../decide/outcome.js';
 import {refuseLess, UNLOGGED} from './less.js';
 import type {Plan} from '../schema/generated/plan-1.js';
-import {live} from './live-box.js';
 import {lookAtWorld, type Looking} from './look.js';
 import {endMounted, refuse, reportFailure} from './refuse.js';
 
@@ -117,6 +115,8 @@ async function runBox(prepared: Prepared, starting: Starting): Promise<RunResult
     throw error;
   }
   const {state, groups} = begun;
+  // loaded while the engine builds the box
+  const [{live}, {conclude}] = await orNextSupervisor(Promise.all([import('./live-box.js'), import('./conclude.js')]), log);
   const following = {groups, channel, log, hello, request};
   const observed = await orNextSupervisor(live(state, following), log);
   const lost = passing(observed, plan, starting) ?? lostOf(observed, plan).find(({capability}) => canDegrade(prepared, capability));

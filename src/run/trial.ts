@@ -3,9 +3,9 @@
  * folder of its own, read from there, and removed; it is in no spool, is not counted and not exported.
  */
 
-import {randomBytes} from 'node:crypto';
 import {closeSync, constants, fsyncSync, openSync, rmSync, statSync, unlinkSync, writeSync} from 'node:fs';
 import {basename, dirname, join} from 'node:path';
+import {randomName} from '../builtin.js';
 import {applyRules} from '../policy/match.js';
 import {placesOf} from '../policy/places.js';
 import {ENFORCED_NAMES, type EnforcedName, type Enforcement, type Policy, type Setting} from '../policy/policy.js';
@@ -173,7 +173,7 @@ const SOME = Buffer.alloc(4096);
 
 /** Whether a file can be made there, by one that is removed at once. @returns why not, or null */
 export function tryPlace(directory: string, uid = process.getuid?.() ?? -1): string | null {
-  const path = join(directory, `.tare-probe-${randomBytes(8).toString('hex')}.tmp`);
+  const path = join(directory, `.tare-probe-${randomName(8)}.tmp`);
   let made = false;
   try {
     makeDirectory(directory, 0o755);

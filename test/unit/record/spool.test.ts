@@ -1,6 +1,5 @@
 import {expect} from 'chai';
 import {execFileSync, spawn, spawnSync} from 'node:child_process';
-import crypto from 'node:crypto';
 import fs, {
   closeSync,
   constants,
@@ -105,14 +104,12 @@ describe('the spool', () => {
 
   /** With a known temporary name, which no other account can foresee. */
   function foreseen<T>(action: (name: string) => T): T {
-    const {randomBytes: real} = crypto;
+    const random = crypto;
     try {
-      crypto.randomBytes = (size: number) => Buffer.alloc(size, 0xab);
-      syncBuiltinESMExports();
+      Object.defineProperty(random, 'getRandomValues', {value: (bytes: Uint8Array) => bytes.fill(0xab), configurable: true});
       return action(`${recordPath(directory, record.recordId)}.abababababababab.tmp`);
     } finally {
-      crypto.randomBytes = real;
-      syncBuiltinESMExports();
+      Reflect.deleteProperty(random, 'getRandomValues');
     }
   }
 
