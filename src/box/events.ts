@@ -1,14 +1,11 @@
 /** What happens to a live box, and what is known of it after that: the state of a box is a fold of these. Pure. */
 
-import {ifPossible} from '../errors.js';
 import type {ProbeResult} from '../cvmfs/classify.js';
 import type {EndedObservation, Weighing} from '../decide/observation.js';
-import {migrateEvent} from '../migrate/box.js';
 import type {ProcessId} from '../process/process.js';
 import type {OomVerdict, Stop} from '../record/outcome.js';
 import type {RecordChildren} from '../record/parts.js';
 import type {RecordApplication, UsageRecord} from '../record/record.js';
-import isEvent from '../schema/generated/event-1.validator.js';
 import type {Undo} from '../steps/def.js';
 import type {BoxState} from './box-state.js';
 
@@ -65,13 +62,6 @@ function changes(state: BoxState, event: BoxEvent): Partial<BoxState> {
       return {recorded: true};
   }
 }
-
-/** What a file of events holds; a line that was cut off by a crash or a full disk, or that another version wrote, is left out. */
-export const eventsIn = (text: string): BoxEvent[] =>
-  text.split('\n').flatMap((line) => {
-    const event = ifPossible(() => migrateEvent(JSON.parse(line)));
-    return isEvent(event) ? [event as BoxEvent] : [];
-  });
 
 /** A line in a file of events. It begins with the end of the one before, which may have been cut off. */
 export const lineOf = (event: BoxEvent): string => `\n${JSON.stringify(event)}`;

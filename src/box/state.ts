@@ -5,20 +5,18 @@
 
 import {chmodSync, chownSync, constants, fstatSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeSync} from 'node:fs';
 import {join} from 'node:path';
-import {errnoOf, ifPossible, ifThere, TareError} from '../errors.js';
+import {errnoOf, ifPossible, TareError} from '../errors.js';
 import {FEATURES} from '../plan/features.js';
 import {rootOf} from '../plan/machine-ids.js';
 import {isContained} from '../plan/scratch.js';
 import {inBox, stepOf, stepsOf} from '../plan/step.js';
-import {isOwn, makeDirectory, namesIn, PLAIN, replaceNote, withFile} from '../record/durable.js';
-import {find} from '../record/journal.js';
+import {isOwn, makeDirectory, PLAIN, replaceNote, withFile} from '../record/durable.js';
 import {makeImage} from '../supervise/quota.js';
 import {writeIdentity} from './network-files.js';
-import {isWaiting, keepRoom, waitingSinceMs} from './waiting.js';
-import {migrateBox, migrateRecords} from '../migrate/box.js';
+import {keepRoom} from './waiting.js';
 import {writeFeatures} from './features.js';
 import type {BoxState} from './box-state.js';
-import {eventsIn, lineOf, reduce, type BoxEvent, type Happening} from './events.js';
+import {lineOf, reduce, type Happening} from './events.js';
 import {remove} from './trees.js';
 import {monotonicUs} from '../process/clock.js';
 import type {Seen} from '../supervise/instruments.js';
@@ -27,8 +25,10 @@ import type {UsageRecord} from '../schema/generated/record-2.js';
 
 export type {BoxState} from './box-state.js';
 
-const STATE_FILE = 'box.json';
-const EVENTS_FILE = 'events.jsonl';
+/** In a box's folder: its state, whole, as of the last event that is in it. */
+export const STATE_FILE = 'box.json';
+/** Beside it: what has happened since, a line for each event. */
+export const EVENTS_FILE = 'events.jsonl';
 const SEEN_FILE = 'seen.json';
 /** A larger file of events is replaced by the state that they lead to. */
 const MOST_EVENTS_BYTES = 256 * 1024;
@@ -136,37 +136,6 @@ export function writeSeen({plan, id}: BoxState, seen: Seen): void {
 export const readSeen = (directory: string): Seen | null =>
   ifPossible(() => JSON.parse(readPlainFile(join(directory, SEEN_FILE)).text) as Seen);
 
-/** @throws TareError STATE_DIRECTORY when another supervisor's state cannot be read */
-export function readState(directory: string): BoxState {
-  return guard(directory, () => {
-    const events = readEvents(directory);
-    const {text} = readPlainFile(join(directory, STATE_FILE));
-    return events.reduce(reduce, migrateBox(JSON.parse(text)) as BoxState);
-  });
-}
-
-/**
- * What has happened since the state was written whole; the file is only there when something has. Read before the
- * state, which may be about to have them.
- * @throws Error of the system
- */
-export const readEvents = (directory: string): BoxEvent[] =>
-  ifThere(() => eventsIn(readPlainFile(join(directory, EVENTS_FILE)).text)) ?? [];
-
-/** The same with the owner of the file: a reader of another account's file has to check each value. @throws Error */
-export const readForeignEvents = (directory: string): {events: BoxEvent[]; uid: number} | null =>
-  ifThere(() => {
-    const {text, uid} = readPlainFile(join(directory, EVENTS_FILE));
-    return {events: eventsIn(text), uid};
-  });
-
-/** The state with the owner of the file: a reader of another account's file has to check each value. @throws Error */
-export function readForeignState(directory: string): {state: unknown; uid: number} {
-  const events = readEvents(directory);
-  const {text, uid} = readPlainFile(join(directory, STATE_FILE));
-  return {state: events.reduce(reduce, migrateRecords(JSON.parse(text)) as BoxState), uid};
-}
-
 /** More than any plan with its environment. */
 const LARGEST_FILE = 16 * 1024 * 1024;
 
@@ -178,30 +147,6 @@ export const readPlainFile = (path: string): {text: string; uid: number} =>
     if (stats.size > LARGEST_FILE) throw new Error(`${stats.size} bytes are too many`);
     return {text: readFileSync(descriptor, 'utf8'), uid: stats.uid};
   });
-
-/** The live boxes below one's own state directory, as far as their state can be read: one can be just being made, or removed. */
-export function boxesIn(own: string): BoxState[] {
-  const boxes = join(own, 'boxes');
-  return namesIn(boxes).flatMap((id) => {
-    const directory = join(boxes, id);
-    const found = ifPossible(() => {
-      const state = BOX_ID.test(id) && waitingSinceMs(directory) === null ? readState(directory) : null;
-      return Array.isArray(state?.plan.steps) ? state : null;
-    });
-    return found ?? [];
-  });
-}
-
-/**
- * Whether another call has this box's record. A call that has made its folder sees all that were there before, so that of several at once at most one
- * sees nobody; and a box that ends has its record in the spool before its folder goes, or keeps the folder while it waits for a spool.
- */
-export function isRecordTaken({id, plan, started, batch}: BoxState): boolean {
-  const {state, spools} = plan.directories;
-  const {recordId} = started;
-  const isSame = (other: BoxState): boolean => other.id !== id && other.started.recordId === recordId;
-  return (batch.severalCalls === true && boxesIn(state).some(isSame)) || find(spools, recordId) !== null || isWaiting(state, recordId);
-}
 
 /**
  * Removes the folder of a live box: the last thing, since a supervisor that follows reads it; and of it the state last.
@@ -223,8 +168,11 @@ const REMEDIES: Readonly<Record<string, string>> = {
   EROFS: `mount its file system writable, or ${DIRECTORIES}`,
 };
 
-/** @param where the directory of what is done: the system names no file of a write that failed */
-function guard<T>(where: string, action: () => T): T {
+/**
+ * @param where the directory of what is done: the system names no file of a write that failed
+ * @throws TareError STATE_DIRECTORY for any other error
+ */
+export function guard<T>(where: string, action: () => T): T {
   try {
     return action();
   } catch (error) {

@@ -2,7 +2,7 @@ import {Flags} from '@oclif/core';
 import {printable} from '../errors.js';
 import {diffBox, type Change} from '../live/diff.js';
 import {becomeOwner} from '../live/live.js';
-import {readState} from '../box/state.js';
+import {readState} from '../box/state-read.js';
 import {boxArgs, oneBox, openNode, policyFlag} from './shared/boxes.js';
 import {TareCommand} from './shared/command.js';
 import {complain, Output} from './shared/output.js';

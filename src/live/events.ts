@@ -2,7 +2,7 @@
 
 import {readFileSync} from 'node:fs';
 import type {BoxEvent} from '../box/events.js';
-import {readForeignEvents} from '../box/state.js';
+import {readForeignEvents} from '../box/state-read.js';
 import {ifPossible, printable} from '../errors.js';
 import {epochUs, sleep} from '../process/clock.js';
 import {isRunning} from '../process/process.js';

@@ -1,7 +1,7 @@
 /** A command beside the payload of a live box: with its namespaces, groups, limits, identity, environment and work directory. */
 
 import {joinBox, runLaunched} from '../box/session.js';
-import {readState} from '../box/state.js';
+import {readState} from '../box/state-read.js';
 import {commandStrings} from '../engine/launch.js';
 import {TareError} from '../errors.js';
 import {accountOf} from '../files/as-owner.js';

@@ -1,6 +1,6 @@
 /** All that is known of one job, live or ended, as one object: `tare inspect`. */
 
-import {readForeignState} from '../box/state.js';
+import {readForeignState} from '../box/state-read.js';
 import {ifPossible} from '../errors.js';
 import type {Policy} from '../policy/policy.js';
 import {value, type LiveBox} from './box-view.js';

@@ -5,7 +5,8 @@
 
 import {lstatSync} from 'node:fs';
 import {join} from 'node:path';
-import {BOX_ID, readForeignState} from '../box/state.js';
+import {readForeignState} from '../box/state-read.js';
+import {BOX_ID} from '../box/state.js';
 import {userPlaces} from '../box/user-places.js';
 import {noGroups, openGroups, type Groups} from '../cgroup/manager.js';
 import {ifPossible, TareError} from '../errors.js';

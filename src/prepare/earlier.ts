@@ -32,12 +32,17 @@ interface Call {
 }
 
 /** Looks once: after that the record in the spool can be this call's own. */
-export async function findEarlier(call: Call, spools: readonly string[], recordId: string, isTaken: () => boolean): Promise<void> {
+export async function findEarlier(
+  call: Call,
+  spools: readonly string[],
+  recordId: string,
+  isTaken: () => boolean | Promise<boolean>,
+): Promise<void> {
   if (call.again !== null) return;
   // in another's box each call has a record of its own, which is gone with that box
   if (call.outer !== null) call.phases = null;
   if (call.phases !== null) call.phases.earlier = await ofCaller(find(spools, recordId)?.record ?? null, call.phases.caller);
-  call.again = call.phases?.earlier == null && isTaken();
+  call.again = call.phases?.earlier == null && (await isTaken());
   if (call.again) call.phases = null;
 }
 

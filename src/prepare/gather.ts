@@ -1,7 +1,6 @@
 /** The facts of the node that a job needs. */
 
 import type {Engine} from '@tare/contract';
-import {pinnedCpus} from '../box/pinned.js';
 import type {Facts} from '../host/facts.js';
 import {readFacts} from '../host/index.js';
 import {spawnBriefly} from '../host/spawn.js';
@@ -71,7 +70,7 @@ export async function gatherFacts(
     caller,
     scratchDirectory: scratch,
     shim: attempt.shim,
-    pinned: pins ? pinnedCpus(state) : [],
+    pinned: pins ? (await import('../box/pinned.js')).pinnedCpus(state) : [],
     spawn: spawnBriefly,
     landlock: askLandlock,
     trial: view ? tryView : undefined,

@@ -3,21 +3,12 @@
 import {notifyOuter} from '../box/outer-box.js';
 import {lease} from '../box/network-leases.js';
 import {noteOutput} from '../box/slow-output.js';
-import {
-  isRecordTaken,
-  makeScratch,
-  makeState,
-  readState,
-  removeState,
-  scratchDirectory,
-  stateDirectory,
-  writeState,
-  type BoxState,
-} from '../box/state.js';
+import {isRecordTaken} from '../box/record-taken.js';
+import {makeScratch, makeState, removeState, scratchDirectory, stateDirectory, writeState, type BoxState} from '../box/state.js';
 import {teardown} from '../box/teardown.js';
 import {createGroups, eventsAround, noGroups, type Groups, type MemoryEvents} from '../cgroup/manager.js';
 import type {LaunchContext} from '../engine/launch.js';
-import {asTareError, errnoOf} from '../errors.js';
+import {asTareError} from '../errors.js';
 import {isDirectory} from '../files/real-place.js';
 import type {Facts} from '../host/facts.js';
 import {identityOf} from '../network/identity.js';
@@ -236,16 +227,3 @@ export async function takeBack({plan, id, undo}: BoxState): Promise<string[]> {
 
 /** A box of which no daemon was asked to make a container. */
 export const withoutContainer = (state: BoxState): BoxState => ({...state, undo: state.undo.filter(({op}) => op !== 'container.remove')});
-
-/** Takes back what a supervisor made that died before it launched anything. */
-export async function takeBackPrepared(directory: string): Promise<void> {
-  let state: BoxState;
-  try {
-    state = readState(directory);
-  } catch (error) {
-    // it died before it made anything but the folder
-    if (errnoOf((error as Error).cause) === 'ENOENT') removeState(directory);
-    return;
-  }
-  await takeBack(withoutContainer(state));
-}

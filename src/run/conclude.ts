@@ -1,8 +1,9 @@
 /** From the observation of an ended box to its record and the report to the batch system; and the work of a supervisor that takes over. */
 
 import {openGroups} from '../cgroup/manager.js';
-import {readState, removeState, stateDirectory, type BoxState} from '../box/state.js';
-import {asTareError, TareError} from '../errors.js';
+import {readState} from '../box/state-read.js';
+import {removeState, stateDirectory, type BoxState} from '../box/state.js';
+import {asTareError, errnoOf, TareError} from '../errors.js';
 import type {EndedObservation} from '../decide/observation.js';
 import type {RunRequest, RunResult} from '../prepare/request.js';
 import type {Channel} from '../process/channel.js';
@@ -12,6 +13,7 @@ import {pauseAt} from '../process/pause.js';
 import {wrapperOf} from '../process/presence.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {sweepBoxes} from '../sweep/sweep.js';
+import {takeBack, withoutContainer} from './begin.js';
 import {orNextSupervisor} from './supervisor-failed.js';
 import {finish} from './finish.js';
 import {tellLess} from './less.js';
@@ -67,6 +69,19 @@ export async function conclude(state: BoxState, observed: EndedObservation, {log
       await end();
     },
   };
+}
+
+/** Takes back what a supervisor made that died before it launched anything. */
+export async function takeBackPrepared(directory: string): Promise<void> {
+  let state: BoxState;
+  try {
+    state = readState(directory);
+  } catch (error) {
+    // it died before it made anything but the folder
+    if (errnoOf((error as Error).cause) === 'ENOENT') removeState(directory);
+    return;
+  }
+  await takeBack(withoutContainer(state));
 }
 
 /** A supervisor before has told all there was to tell, and died over the removal of what it kept. */

@@ -17,7 +17,6 @@ import {PATIENCE_MS, type Channel} from '../process/channel.js';
 import type {Hello} from '../process/hello.js';
 import {silentLog} from '../process/log.js';
 import type {UsageRecord} from '../record/record.js';
-import {takeBackPrepared} from './begin.js';
 import {SupervisorFailed} from './supervisor-failed.js';
 import {isDefaultSwitchOn, isSwitchOn, plainExec} from './kill-switch.js';
 import {withinReach} from './reach.js';
@@ -48,7 +47,7 @@ export async function runJob(request: RunRequest, hello: Hello, channel: Channel
   };
   try {
     channel.doing('reading the policy');
-    if (hello.state === 'prepared') await takeBackPrepared(hello.stateDirectory);
+    if (hello.state === 'prepared') await (await import('./conclude.js')).takeBackPrepared(hello.stateDirectory);
     if (request.probe !== undefined && isDefaultSwitchOn()) return notTried(request.probe, 'the kill switch is on');
     if (isDefaultSwitchOn() && stepDirectory !== undefined) return apart(stepDirectory, 'the kill switch is on');
     if (isDefaultSwitchOn()) return await plainExec(request, batch, policyFromDocuments([]), attempt.caller, attempt.files, hello, channel);

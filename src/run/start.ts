@@ -11,7 +11,6 @@ import type {RunRequest, RunResult} from '../prepare/request.js';
 import {PATIENCE_MS, type Channel} from '../process/channel.js';
 import type {Hello} from '../process/hello.js';
 import {openLog, type Log} from '../process/log.js';
-import {cannotShareReason} from '../step/together.js';
 import {writeNote} from '../step/folder.js';
 import {begin, takeBack, withoutContainer, type Begun} from './begin.js';
 import {SupervisorFailed, orNextSupervisor} from './supervisor-failed.js';
@@ -71,7 +70,7 @@ async function tryToRun(prepared: Prepared, starting: Starting): Promise<RunResu
   const {request, attempt, log} = starting;
   const {stepDirectory, probe} = request;
   if (probe !== undefined) probe.plan = prepared.plan;
-  const why = stepDirectory === undefined ? null : cannotShareReason(prepared);
+  const why = stepDirectory === undefined ? null : (await import('../step/together.js')).cannotShareReason(prepared);
   if (stepDirectory !== undefined && why !== null) {
     await log.close();
     return apart(stepDirectory, why);

@@ -21,7 +21,8 @@ import type {Prepared} from '../prepare/planned.js';
 import {isRunning, processId, type ProcessId} from '../process/process.js';
 import type {RunResult} from '../prepare/request.js';
 import {joinBox} from '../box/session.js';
-import {readState, scratchDirectory, type BoxState} from '../box/state.js';
+import {readState} from '../box/state-read.js';
+import {scratchDirectory, type BoxState} from '../box/state.js';
 import {comeAs, noteEnd, noteTask, openStep, readEnd, readNote, readTask, tasksIn, writeNote} from './folder.js';
 import type {BoxNote, TaskEnd} from '../supervise/step-note.js';
 

@@ -7,7 +7,7 @@ import type {ChildProcess} from 'node:child_process';
 import {existsSync, readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
-import {boxesIn} from '../../src/box/state.js';
+import {boxesIn} from '../../src/box/state-read.js';
 import {namesIn} from '../../src/record/durable.js';
 import type {UsageRecord} from '../../src/record/record.js';
 import type {Apart} from './apart.js';

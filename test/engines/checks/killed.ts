@@ -5,7 +5,7 @@
 
 import {join} from 'node:path';
 import {expect} from 'chai';
-import {readState} from '../../../src/box/state.js';
+import {readState} from '../../../src/box/state-read.js';
 import {killAll, sweep} from '../../support/crash.js';
 import {below, isIn, processes, send, until} from '../../support/tare.js';
 import type {Bench, Live} from '../bench.js';

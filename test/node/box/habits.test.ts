@@ -2,7 +2,7 @@
 import {closeSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
-import {readState} from '../../../src/box/state.js';
+import {readState} from '../../../src/box/state-read.js';
 import type {JobRow} from '../../../src/report/jobs.js';
 import {killAll} from '../../support/crash.js';
 import {describeSite} from '../../support/describe-site.js';

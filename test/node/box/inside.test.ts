@@ -15,7 +15,7 @@ import {
 import {join} from 'node:path';
 import {expect} from 'chai';
 import type {JobRow} from '../../../src/report/jobs.js';
-import {readState} from '../../../src/box/state.js';
+import {readState} from '../../../src/box/state-read.js';
 import {describeSite} from '../../support/describe-site.js';
 import {need} from '../../support/need.js';
 import {patience} from '../../support/pace.js';

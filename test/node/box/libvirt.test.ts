@@ -6,7 +6,7 @@ import {once} from 'node:events';
 import {existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
-import {boxesIn} from '../../../src/box/state.js';
+import {boxesIn} from '../../../src/box/state-read.js';
 import type {UsageRecord} from '../../../src/record/record.js';
 import {describeSite} from '../../support/describe-site.js';
 import {Libvirtd, noLibvirt} from '../../support/libvirtd.js';

@@ -3,7 +3,7 @@ import {spawn, type ChildProcess} from 'node:child_process';
 import {chmodSync, existsSync, mkdirSync, openSync, readdirSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
-import {readState} from '../../../src/box/state.js';
+import {readState} from '../../../src/box/state-read.js';
 import {describeSite} from '../../support/describe-site.js';
 import {need} from '../../support/need.js';
 import {patience} from '../../support/pace.js';

@@ -18,12 +18,12 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {EXIT} from '../../../src/errors.js';
 import {pinnedCpus} from '../../../src/box/pinned.js';
+import {readState} from '../../../src/box/state-read.js';
 import {
   emit,
   ensureOwn,
   makeScratch,
   makeState,
-  readState,
   removeState,
   scratchDirectory,
   stateDirectory,

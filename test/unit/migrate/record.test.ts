@@ -4,7 +4,7 @@ import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {expect} from 'chai';
-import {eventsIn} from '../../../src/box/events.js';
+import {eventsIn} from '../../../src/box/state-read.js';
 import {readOne, readRecords} from '../../../src/export/export.js';
 import {verifyRecord} from '../../../src/export/verify.js';
 import {viewOf} from '../../../src/export/view.js';

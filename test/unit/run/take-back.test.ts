@@ -2,7 +2,7 @@ import {existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {expect} from 'chai';
-import {takeBackPrepared} from '../../../src/run/begin.js';
+import {takeBackPrepared} from '../../../src/run/conclude.js';
 
 describe('what a supervisor began that died before it launched anything', () => {
   let base: string;
