@@ -14,7 +14,7 @@ writeFileSync(
   path.join(root, 'src/schema/generated/filters.ts'),
   `/* Made by scripts/build-filters.mjs from src/engine/seccomp.ts. */
 
-/** By processor (Node.js's name for it) and profile: of a box, and of a small machine, which may make namespaces. As \`filterText()\` writes them. */
+/** By processor (Node.js's name for it) and profile: of a box, and of a small machine, which is denied the kernel's keys. As \`filterText()\` writes them. */
 export const FILTERS: Readonly<
   Record<${Object.keys(filters)
     .map((name) => `'${name}'`)

@@ -43,7 +43,8 @@ function bundle(schema) {
 }
 
 mkdirSync(target, {recursive: true});
-for (const name of readdirSync(target).filter((each) => each !== 'protocol.ts')) rmSync(target + name, {recursive: true});
+for (const name of readdirSync(target).filter((each) => !['filters.ts', 'protocol.ts'].includes(each)))
+  rmSync(target + name, {recursive: true});
 for (const name of names) {
   const base = name.replace(/\.json$/, '');
   const schema = bundle(read(name));

@@ -1,6 +1,6 @@
 /**
- * Live boxes as their folders say: for a supervisor that takes over, a sweep, and commands. A job that runs as it should reads none, and does
- * not load what checks events.
+ * Live boxes as their folders say: for a supervisor that takes over, a sweep, and commands. Apart from what writes them, since the check of
+ * events is large, and a job needs it after its launch at the soonest.
  */
 
 import {join} from 'node:path';

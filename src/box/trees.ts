@@ -1,6 +1,6 @@
 /** Directory trees that are taken away: those of the payload by its account, since another process of it could exchange a directory for a link. */
 
-import {lstatSync, readdirSync, rmdirSync, rmSync} from 'node:fs';
+import {closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, rmdirSync, rmSync} from 'node:fs';
 import {join} from 'node:path';
 import {errnoOf, ifPossible} from '../errors.js';
 import {childProcess} from '../host/spawn.js';
@@ -18,11 +18,8 @@ const EMPTY_DIRECTORY = 'find "$1" -mindepth 1 -delete 2>/dev/null || { chmod -R
  * @returns why it is still there; null: it is gone
  */
 export function removePrivate(directory: string, as: UndoAccount | null, ids: UndoIds | null): string | null {
-  // what is our own account's needs no process that takes its identity, which costs 2 ms a job: most have a mount point in /tmp
-  if (as === null && ids === null)
-    ifPossible(() => {
-      for (const name of readdirSync(directory)) rmSync(join(directory, name), {recursive: true, force: true});
-    });
+  // most jobs leave nothing but a mount point in /tmp, for which no process is started: that would take 2 ms
+  if (as === null && ids === null) ifPossible(() => removeEmptyBelow(directory));
   ifPossible(() => {
     if (ids !== null && !isEmpty(directory)) {
       runTool('tare-clear', [...[ids.uids.start, ids.uids.count, ids.gids.start, ids.gids.count].map(String), directory]);
@@ -36,6 +33,28 @@ export function removePrivate(directory: string, as: UndoAccount | null, ids: Un
     }
   }); // what is in it still is found by its removal
   return removeEmpty(directory);
+}
+
+/** Levels of directories; more are left to a process. */
+const DEEPEST = 16;
+
+/**
+ * Removes the directories below one of our own account's, if there is nothing else. Each is opened where it stands, and no link is followed: what is
+ * in the place of one may be another's by now.
+ * @throws Error of the system at the first thing that is no directory of ours
+ */
+function removeEmptyBelow(directory: string, depth = 0): void {
+  const opened = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  try {
+    if (depth > DEEPEST || fstatSync(opened).uid !== process.geteuid?.()) throw new Error(`${directory} is not removed here`);
+    const at = `/proc/self/fd/${String(opened)}`;
+    for (const name of readdirSync(at)) {
+      removeEmptyBelow(join(at, name), depth + 1);
+      rmdirSync(join(at, name));
+    }
+  } finally {
+    closeSync(opened);
+  }
 }
 
 /** What cannot be looked into is taken for full. */

@@ -27,8 +27,8 @@ export async function lookAtWorld(first: Prepared, attempt: AttemptContext, {shi
   const {plan, facts} = first;
   // what is only observed runs in any case, and for a wrapper in a box the one around has looked
   if (attempt.policy !== null && plan.mode.value !== 'observe' && facts.within === null) requireReserve(attempt.policy, attempt.caller.uid);
-  attempt.looked = [];
-  if (stepOf(plan, 'cvmfs.probe') !== undefined) {
+  if (stepOf(plan, 'cvmfs.probe') === undefined) attempt.looked = [];
+  else {
     doing('waiting for repositories', null);
     const {probeRepositories} = await import('../repositories/repositories.js');
     attempt.looked = await probeRepositories({plan, id: attempt.id, shimPid, bootId: facts.node.bootId, log, kept});
