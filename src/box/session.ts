@@ -14,7 +14,7 @@ import type {Channel, Frame} from '../process/channel.js';
 import {isRunning, type ProcessId} from '../process/process.js';
 import {launchKey, type Ending as Quit} from '../schema/generated/protocol.js';
 import {boxesIn} from './state-read.js';
-import {type BoxState} from './state.js';
+import type {BoxState} from './state.js';
 
 /** The live box of the same job for the same user; null when there is none. */
 export function findLiveBox(policy: Policy, uid: number, {lrms, slot}: BatchJob): BoxState | null {

@@ -10,7 +10,7 @@ import {join} from 'node:path';
 import type {Context} from 'mocha';
 import type {Happening} from '../../../src/box/events.js';
 import {readEvents, readState} from '../../../src/box/state-read.js';
-import {type BoxState} from '../../../src/box/state.js';
+import type {BoxState} from '../../../src/box/state.js';
 import {isRunning, type ProcessId} from '../../../src/process/process.js';
 import {namesIn} from '../../../src/record/durable.js';
 import type {UsageRecord} from '../../../src/record/record.js';
