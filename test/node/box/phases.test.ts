@@ -230,7 +230,10 @@ while :; do
   while kill -0 $wrapper 2>/dev/null && ! test -e ready -o -e killme -o -e killsupervisor; do sleep 0.05; done
   test -e ready && kill -TERM $wrapper
   # one that is stopped starts no supervisor anew meanwhile
-  test -e killme && kill -STOP $wrapper && kill -KILL $(pgrep -P $wrapper) $wrapper
+  killed=
+  test -e killme && kill -STOP $wrapper && killed="$(pgrep -P $wrapper) $wrapper" && kill -KILL $killed
+  # one that waits for a disk dies when the disk has answered: a sweep leaves it alone until then
+  for one in $killed; do while grep -qs '^State:.[^ZX]' /proc/$one/status; do sleep 0.05; done; done
   test -e killsupervisor && pkill -KILL -P $wrapper -f @shim=
   rm -f ready killme killsupervisor
   wait $wrapper; status=$?
