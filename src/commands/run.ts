@@ -1,6 +1,8 @@
 import {Args, Command, Flags, type Interfaces} from '@oclif/core';
 import {TareError} from '../errors.js';
+import {allThatCame} from '../process/trace.js';
 import {formatSummary, stopText} from '../report/summary.js';
+import {formatTrace} from '../report/trace.js';
 import {ENGINES, PLUGINS} from '../plugins.js';
 import {canonicalJson} from '../plan/canonical.js';
 import type {Source} from '../prepare/load-job.js';
@@ -36,6 +38,7 @@ export default class Run extends Command {
       default: 'auto',
     })(),
     json: Flags.boolean({description: 'print the record on standard output at the end'}),
+    trace: Flags.boolean({description: 'say at the end where the time went, in milliseconds, on standard error'}),
     probe: Flags.boolean({description: 'try a box without a job: print the result, and leave nothing', hidden: true}),
     attacks: Flags.string({
       description: 'with --probe: the job attacks its box, and its images lie in this directory',
@@ -61,27 +64,32 @@ export default class Run extends Command {
     const onlooker = await openProgress(flags.progress, flags.verbose);
     const attacks = flags.attacks === undefined ? null : {directory: flags.attacks, bare: flags.bare, engine: flags.engine ?? null};
     const trial = flags.probe ? newTrial(attacks) : null;
+    let began = {startedUs: 0, supervisor: 1};
     await serve(
       descriptor ?? 0,
-      ({argv}) => ({
-        source: this.source(flags.plan, files, command, argv),
-        flags: readJobFlags(flags),
-        policyFile: flags.policy ?? null,
-        recordCopy: flags.record ?? null,
-        verbose: flags.verbose,
-        usesStdout: flags.json || flags.probe,
-        role: 'command',
-        onlooker,
-        // a trial has no job: no batch system is told of it
-        plugins: trial === null ? PLUGINS : [],
-        engines: ENGINES,
-        engine: flags.engine,
-        ...(trial === null ? {} : {probe: trial}),
-        version: TARE_VERSION,
-      }),
+      (hello) => {
+        began = hello;
+        return {
+          source: this.source(flags.plan, files, command, hello.argv),
+          flags: readJobFlags(flags),
+          policyFile: flags.policy ?? null,
+          recordCopy: flags.record ?? null,
+          verbose: flags.verbose,
+          usesStdout: flags.json || flags.probe,
+          role: 'command',
+          onlooker,
+          // a trial has no job: no batch system is told of it
+          plugins: trial === null ? PLUGINS : [],
+          engines: ENGINES,
+          engine: flags.engine,
+          ...(trial === null ? {} : {probe: trial}),
+          version: TARE_VERSION,
+        };
+      },
       (result) => {
         if (trial === null) this.report(result, flags);
         else this.log(JSON.stringify(examineTrial(result, trial)));
+        if (flags.trace) sayOnError(formatTrace(allThatCame(), began.startedUs, began.supervisor === 1));
       },
     );
   }

@@ -9,6 +9,7 @@ import {repositoryOf} from '../plan/cvmfs.js';
 import type {Inputs} from '../plan/inputs.js';
 import {selectPattern} from '../plan/pattern.js';
 import {stepOf} from '../plan/step.js';
+import {comeTo} from '../process/trace.js';
 import {allowsPath} from '../policy/images.js';
 import {applyRules} from '../policy/match.js';
 import type {Policy} from '../policy/policy.js';
@@ -55,7 +56,9 @@ async function prepareJob(
   const {job, callerArgvIndex, cameTo} = await loadJob(request, cwd, batch, attempt.files);
   attempt.job = job;
   checkWorkDirectory(job, policy);
+  comeTo('job');
   const facts = await gatherFacts(policy, wants(job, policy), request, attempt, naming);
+  comeTo('facts');
   attempt.outer = outerBoxOf(facts.within, environment, facts.caller.uid);
   requireAnswer(await naming, policy);
   const identity = await payloadIdentity(job, policy, facts.caller, cameTo);

@@ -1,8 +1,9 @@
 /** Two clocks: the monotonic one that durations are measured with, and the calendar that only labels them. */
 
-const runtimeUs = (): number => Number(process.hrtime.bigint() / 1000n);
+/** The clock of this runtime, µs: it counts from a moment of the runtime's own choice. */
+export const runtimeUs = (): number => Number(process.hrtime.bigint() / 1000n);
 
-/** From this runtime's clock to CLOCK_MONOTONIC, µs: where hrtime counts from is the runtime's to choose. */
+/** From this runtime's clock to CLOCK_MONOTONIC, µs. */
 let offsetUs = 0;
 
 /** CLOCK_MONOTONIC in µs: the same clock as the shim's. */

@@ -26,6 +26,7 @@ import {PATIENCE_MS, type Channel} from '../process/channel.js';
 import type {Hello} from '../process/hello.js';
 import type {Log} from '../process/log.js';
 import {pauseAt} from '../process/pause.js';
+import {comeTo} from '../process/trace.js';
 import {wrapperOf} from '../process/presence.js';
 import {journal} from '../record/journal.js';
 import {openRecordOf} from '../record/of-box.js';
@@ -69,6 +70,7 @@ export async function begin(
   try {
     channel.send({name: 'state', directory: stateDirectory(plan, id)});
     makeState(state, caller);
+    comeTo('stated');
     await findEarlier(attempt, plan.directories.spools, started.recordId, () => isRecordTaken(state));
     state.phases = attempt.phases;
     if (attempt.again === true) state.started = started = newRecord();
@@ -86,14 +88,17 @@ export async function begin(
     groups = createGroups(plan.steps, id);
     state.memoryBefore = memoryEventsNow(groups, facts);
     writeState(state);
+    comeTo('made');
     pauseAt(plan.pauseAt, 'supervisor-made');
     const boxDirectory = scratchDirectory(plan, id);
     const engineArgv = await writeEngine(named, prepared, request.engines, {id, boxDirectory, joins: groups.joins('engine')});
     launch({channel, plan: named, groups}, {id, boxDirectory, mounted: mountedIn(attempt.looked), engineArgv}, callerArgvIndex);
     launched = true;
+    comeTo('launched');
     channel.doing(`writing to the spool ${plan.directories.spools.join(', ')}`);
     // written while the engine builds the box; the payload waits for it
     refuseLess(plan, UNSPOOLED, recordStart(plan, openRecordOf(state), log));
+    comeTo('started');
     await notifyOuter(attempt.outer, started);
     pauseAt(plan.pauseAt, 'supervisor-started');
     return {state, groups};

@@ -10,6 +10,7 @@ import type {Channel} from '../process/channel.js';
 import type {Hello} from '../process/hello.js';
 import {openLog, type Log} from '../process/log.js';
 import {pauseAt} from '../process/pause.js';
+import {comeTo, momentsMs} from '../process/trace.js';
 import {wrapperOf} from '../process/presence.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {sweepBoxes} from '../sweep/sweep.js';
@@ -49,6 +50,8 @@ export async function conclude(state: BoxState, observed: EndedObservation, {log
   const result = await finish(state, observed, files, log);
   tellLess({plan, id, log, node: state.node ?? null}, result.path === null ? (result.waits ?? '') : null);
   const told = await tellBatchSystem(result, {batch: state.batch, settings: state.settings, plugins, effects: effectsWith(files, log)});
+  comeTo('told');
+  log.debug('where the time went, in ms after the start of the wrapper', momentsMs(hello.startedUs));
   // it leads a sweep to what could not be killed or removed, and to a record that waits for a spool
   const isLeft = observed.unkillable || result.record?.flags.includes('left-behind') === true || result.waits != null;
   const end = async (): Promise<void> => {

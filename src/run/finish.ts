@@ -15,6 +15,7 @@ import type {RunResult} from '../prepare/request.js';
 import {epochUs, monotonicUs} from '../process/clock.js';
 import type {Log} from '../process/log.js';
 import {pauseAt} from '../process/pause.js';
+import {comeTo} from '../process/trace.js';
 import {removeUnfinished} from '../record/durable.js';
 import {isUnexecuted} from '../record/outcome.js';
 import {findFinal} from '../record/journal.js';
@@ -37,6 +38,8 @@ export async function finish(state: BoxState, observed: EndedObservation, files:
   const {endedUs} = observed;
   const again = observed.executedUs === null ? null : lookAgain(plan, state.looked ?? [], endedUs, {shimKilled: observed.shimKilled, log});
   const left = await removeBox(state, observed);
+  comeTo('ended', endedUs);
+  comeTo('removed');
   if (left.length > 0) log.error('left behind', {left});
   pauseAt(plan.pauseAt, 'supervisor-removed');
   const kills = readKills(stateDirectory(plan, id));
@@ -56,6 +59,7 @@ export async function finish(state: BoxState, observed: EndedObservation, files:
   const stored = store({places: plan.directories, id, copy: state.recordCopy, files, messages, log}, record);
   if (stored.path !== null) keep(state, {type: 'recorded'}, log);
   for (const trouble of keepOfBox(state, stored.record)) log.warn('output is not kept', {trouble});
+  comeTo('recorded');
   await notifyOuter(state.outer ?? null, stored.record);
   pauseAt(plan.pauseAt, 'supervisor-recorded');
   const {status, exitCode, signal, reason} = outcome;

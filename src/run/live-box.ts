@@ -12,6 +12,7 @@ import type {Channel, Frame} from '../process/channel.js';
 import {monotonicUs, sleep} from '../process/clock.js';
 import type {Log} from '../process/log.js';
 import {pauseAt} from '../process/pause.js';
+import {comeTo} from '../process/trace.js';
 import {isRunning, killProcess} from '../process/process.js';
 import type {OomVerdict} from '../record/outcome.js';
 import {launchStallOf} from '../repositories/later-looks.js';
@@ -44,6 +45,7 @@ export async function live(state: BoxState, following: Following): Promise<Ended
     return begun;
   });
   performer.end();
+  comeTo('gone');
   pauseAt(plan.pauseAt, 'supervisor-gone');
   await empty(decider, performer, following);
   pauseAt(plan.pauseAt, 'supervisor-empty');

@@ -10,6 +10,7 @@ import type {Seen} from '../supervise/instruments.js';
 import type {Frame} from '../process/channel.js';
 import {after, epochUs, monotonicUs} from '../process/clock.js';
 import {pauseAt} from '../process/pause.js';
+import {comeTo} from '../process/trace.js';
 import {killProcess, processId, type ProcessId} from '../process/process.js';
 import {findFinal} from '../record/journal.js';
 import {openRecordOf} from '../record/of-box.js';
@@ -180,6 +181,7 @@ export class Performer {
   }
 
   private recordStart(initPid: number): void {
+    comeTo('ready');
     this.init = {pid: initPid, id: processId(initPid)};
     const {plan, started} = this.state;
     const {hello, log} = this.following;
@@ -232,6 +234,7 @@ export class Performer {
   private watch(executedUs: number): void {
     const {state, following, decider, tasks, progress, sight, callers, payloadPid} = this;
     const initPid = this.init?.pid ?? 0;
+    comeTo('executed', executedUs);
     this.watching = new Watching({state, following, decider, tasks, progress, sight, callers, payloadPid, initPid, executedUs}, (input) => {
       this.take(input);
     });

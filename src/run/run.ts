@@ -16,6 +16,7 @@ import type {RunRequest, RunResult} from '../prepare/request.js';
 import {PATIENCE_MS, type Channel} from '../process/channel.js';
 import type {Hello} from '../process/hello.js';
 import {silentLog} from '../process/log.js';
+import {comeTo} from '../process/trace.js';
 import type {UsageRecord} from '../record/record.js';
 import {SupervisorFailed} from './supervisor-failed.js';
 import {isDefaultSwitchOn, isSwitchOn, plainExec} from './kill-switch.js';
@@ -38,6 +39,7 @@ export async function runJob(request: RunRequest, hello: Hello, channel: Channel
   const {stepDirectory} = request;
   const files = jobFiles(accountIn(hello.cwd), hello.cwd);
   const batch = ofStep(await readBatchJob(plugins, call, effectsWith(files, silentLog)), stepDirectory);
+  comeTo('batch');
   // the process that holds a box was started by a task, whose shim is its parent
   const attempt = newAttemptContext(batch, role, files, stepDirectory === undefined ? {pid: hello.shimPid, executable: null} : undefined);
   attempt.probe = request.probe !== undefined;
@@ -55,6 +57,7 @@ export async function runJob(request: RunRequest, hello: Hello, channel: Channel
     // a trial is held against the rule that is for its account
     if (request.probe !== undefined) attempt.caller = (await nameCaller(attempt.caller, read)).caller;
     const policy = request.probe === undefined ? read : policyOfTrial(read, attempt, request.probe);
+    comeTo('policy');
     attempt.policy = policy;
     attempt.settings = {oom: policy.batch.oom.value};
     if (request.probe !== undefined && isSwitchOn(policy))
@@ -74,6 +77,7 @@ export async function runJob(request: RunRequest, hello: Hello, channel: Channel
     channel.doing('reading the job and looking at its directories', PATIENCE_MS);
     if (attempt.role === 'wrapper') reportNode(nodePlaces(policy, attempt.caller.uid), {kind: 'started', code: 'job', id: attempt.id});
     const prepared = await prepare(request, policy, hello.environment, hello.cwd, attempt);
+    comeTo('planned');
     if (hello.supervisor > 1) prepared.plan.pauseAt = [];
     return await start(prepared, request, hello, channel, attempt);
   } catch (error) {

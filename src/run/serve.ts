@@ -3,6 +3,7 @@
 import {asTareError, printable} from '../errors.js';
 import {Channel} from '../process/channel.js';
 import {parseHello, type Hello} from '../process/hello.js';
+import {comeTo} from '../process/trace.js';
 import type {Ending as Quit} from '../schema/generated/protocol.js';
 import type {RunRequest, RunResult} from '../prepare/request.js';
 import {SupervisorFailed} from './supervisor-failed.js';
@@ -47,6 +48,7 @@ export async function meet(descriptor: number, work: (hello: Hello, channel: Cha
   if (first === null) return; // the shim is gone before it began
   let followed = false;
   try {
+    comeTo('met');
     const hello = parseHello(first);
     followed = ['running', 'ended', 'over'].includes(hello.state);
     const quit = await work(hello, channel);

@@ -1,8 +1,9 @@
 /** How the payload ends is how the wrapper ends: every exit code, every signal that can end a process. */
 import {spawn} from 'node:child_process';
-import {chmodSync, readFileSync} from 'node:fs';
+import {chmodSync, readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
+import {MOMENTS} from '../../../src/process/trace.js';
 import {describeSite} from '../../support/describe-site.js';
 import {LONG} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
@@ -105,5 +106,27 @@ describeSite('endings, %s', {mayLeave: true, timeout: patience(300_000)}, (site,
     const {code, stderr} = await site.run(['--', join(site.directory, 'program')]);
     expect(code).to.equal(127);
     expect(stderr).to.match(/^tare: the payload could not be executed: .*No such file.*; \/tmp is private in the box: put it elsewhere/);
+  });
+
+  it('with --trace, where the time went: every moment once, in their order, and in the log of a wrapper', async () => {
+    const {code, stderr, record} = await site.run(['--trace', '--', '/bin/sh', '-c', 'sleep 0.2; exit 3']);
+    expect(code).to.equal(3);
+    const [head, ...rows] = stderr.trimEnd().split('\n');
+    expect(head).to.match(/^ +at, ms +took$/);
+    const named = rows.map((row) => /^ *([\d.]+) +(?:([\d.]+) {2}|)(\S.*)$/.exec(row)?.slice(1) ?? [row]);
+    expect(named.map(([, , what]) => what)).to.deep.equal(['the wrapper started', ...Object.values(MOMENTS)]);
+    const at = (what: string): number => Number(named.find(([, , name]) => name === what)?.[0]);
+    expect(at(MOMENTS.ended) - at(MOMENTS.executed)).to.be.closeTo((record.time.wallUs ?? 0) / 1000, 1);
+    expect(at(MOMENTS.executed)).to.be.closeTo((record.tare.launchUs ?? 0) / 1000, 0.02);
+
+    const log = join(site.directory, 'trace.log');
+    writeFileSync(log, '');
+    site.give(log);
+    const [state, spool, scratch] = ['state', 'spool', 'scratch'].map((name) => join(site.directory, name));
+    await site.run(['--', '/bin/true'], {policy: {log: {level: 'debug', format: 'json'}, directories: {state, spool, scratch, log}}});
+    const line = readFileSync(log, 'utf8')
+      .split('\n')
+      .find((one) => one.includes('where the time went'));
+    expect(Object.keys(JSON.parse(line ?? '{}') as object)).to.include.members(Object.keys(MOMENTS));
   });
 });
