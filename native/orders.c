@@ -19,39 +19,23 @@ static bool may_launch(const struct shim *shim)
 	return !shim->box.there && !shim->box.job.launched_once;
 }
 
-/* As a raw status. False: no status was told. */
-static bool ending_status(const struct supervisor_link *link, const struct ending_field *ending, int *status)
+/* As a raw status. */
+static int raw_status(const struct ending_field *ending)
 {
-	if (ending->kind == ENDING_OVER && !link->over)
-		return false;
-	if (ending->kind == ENDING_OVER)
-		*status = link->over_status;
-	else
-		*status = ending->kind == ENDING_CODE ? (int)ending->value << 8 : (int)ending->value;
-	return true;
+	return ending->kind == ENDING_CODE ? (int)ending->value << 8 : (int)ending->value;
 }
 
 /* Kills the box and ends the shim with the given status. */
 static bool take_quit(struct shim *shim, const struct frame *frame)
 {
 	struct quit_frame quit;
-	int status;
 
-	if (!read_quit_frame(frame, &quit) || !ending_status(&shim->link, &quit.ending, &status))
+	if (!read_quit_frame(frame, &quit))
 		return false;
 	box_kill(&shim->box);
-	ending_with(&shim->ending, status);
-	return true;
-}
-
-/* All is told, also to the batch system: a supervisor that follows has only to remove what this one keeps. */
-static bool take_over(struct supervisor_link *link, const struct frame *frame)
-{
-	struct over_frame over;
-
-	if (!link->directory || !read_over_frame(frame, &over) || !ending_status(link, &over.ending, &link->over_status))
-		return false;
-	link->over = true;
+	if (*quit.last)
+		text_replace(&shim->link.goes_last, quit.last);
+	ending_with(&shim->ending, raw_status(&quit.ending));
 	return true;
 }
 
@@ -178,8 +162,6 @@ static bool take_order(struct shim *shim, struct frame *frame)
 		return true;
 	case FRAME_SAY:
 		return take_say(&shim->box, frame);
-	case FRAME_OVER:
-		return take_over(&shim->link, frame);
 	case FRAME_QUIT:
 		return take_quit(shim, frame);
 	case FRAME_NOT_EXECUTED:

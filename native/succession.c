@@ -17,8 +17,6 @@ static const char *state_word(const struct shim *shim)
 {
 	if (!shim->link.directory)
 		return "fresh";
-	if (shim->link.over)
-		return "over";
 	if (shim->box.job.any_ended)
 		return "ended";
 	return shim->box.there ? "running" : "prepared";
@@ -37,11 +35,6 @@ static void go_on_alone(struct shim *shim, const char *why)
 {
 	struct ending *ending = &shim->ending;
 
-	if (shim->link.over) {
-		box_kill(&shim->box);
-		ending_with(ending, shim->link.over_status);
-		return;
-	}
 	if (!shim->box.job.launched_once) {
 		ending_failed(ending, xprintf("%s; the payload was not run", why));
 		box_kill(&shim->box);

@@ -1,5 +1,6 @@
 /* See supervisor_link.h. */
 #include "supervisor_link.h"
+#include "forget.h"
 #include "generated/protocol.h"
 #include "util.h"
 
@@ -181,12 +182,15 @@ void supervisor_link_drop(struct supervisor_link *link)
 
 void supervisor_link_end(struct supervisor_link *link)
 {
+	bool lives = link->pid > 0 && !link->reaped;
 	int status;
 
-	if (link->pid <= 0 || link->reaped)
-		return;
-	kill(link->pid, SIGKILL);
-	reap_supervisor(link, &status, SUPERVISOR_KILL_MS);
+	if (lives)
+		kill(link->pid, SIGKILL);
+	pid_t child = link->directory && link->goes_last ? forget_begin(link->directory, link->goes_last) : -1;
+	if (lives)
+		reap_supervisor(link, &status, SUPERVISOR_KILL_MS);
+	forget_end(child);
 }
 
 bool supervisor_link_owns(pid_t pid, const void *context)

@@ -27,8 +27,7 @@ struct supervisor_link {
 	bool last; /* no other will come, also when the box is gone */
 	bool start_when_gone; /* a fresh one, when the box that was not yet allowed to run is gone */
 	char *directory; /* `state`; NULL before */
-	bool over; /* `over`: nothing is to be told any more */
-	int over_status; /* raw: how the shim ends then, should no supervisor quit */
+	char *goes_last; /* the file of the state directory that goes last; NULL: the directory stays */
 	struct message *told; /* what of the box was told so far, for a replay */
 	size_t told_count;
 };
@@ -57,7 +56,8 @@ void supervisor_link_send_time(struct supervisor_link *link);
 bool supervisor_link_await_end(struct supervisor_link *link, int *status);
 /* Kills the supervisor, unless it was reaped, and closes its socket: two supervisors must not write one record. */
 void supervisor_link_drop(struct supervisor_link *link);
-/* Kills and reaps the supervisor at the end of the shim: after that no process of ours may be left. Waits at most SUPERVISOR_KILL_MS. */
+/* Kills and reaps the supervisor at the end of the shim, and removes the state directory meanwhile, if that is to go: after that no process
+ * of ours may be left. Waits at most SUPERVISOR_KILL_MS, and as long again as forget.h says. */
 void supervisor_link_end(struct supervisor_link *link);
 
 /* Whether that process is a supervisor, or of a supervisor's session. `supervisor_link` is a struct supervisor_link: for

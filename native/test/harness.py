@@ -165,8 +165,8 @@ class Job:
         frames = supervisor.until('B')
         return (*self.quit(supervisor, 'status', frames['E'][0]), frames)
 
-    def quit(self, supervisor, kind, number):
-        supervisor.send('Q', kind, number)
+    def quit(self, supervisor, kind, number, last=''):
+        supervisor.send('Q', kind, number, last)
         return self.wait()
 
     def wait(self):

@@ -664,25 +664,30 @@ def the_command_line_says_that_the_record_is_left_to_a_sweep(bench):
     equal(job.wait(), (3, b'', b'tare: the supervisor died; the record is left to a sweep (tare records sweep)\n'))
 
 
-@test('none', 'bwrap')
-def after_a_supervisor_that_has_told_all_nothing_is_told_again(bench):
-    for dead in (1, 3):
+@test('none', 'bwrap', 'user')
+def the_state_directory_goes_at_the_end_where_the_supervisor_says_so(bench):
+    for last in ('box.json', ''):
         job, supervisor = bench.started('exit 3')
+        folder = bench.folder()
+        state, outside = os.path.join(folder, 'state'), os.path.join(folder, 'outside')
+        os.makedirs(os.path.join(state, 'engine/locked'))
+        for path in (outside, f'{state}/box.json', f'{state}/engine/locked/file'):
+            open(path, 'w').close()
+        os.symlink(outside, f'{state}/link')
+        os.chmod(f'{state}/engine/locked', 0)
+        for path, folders, files in os.walk(state):
+            for name in [*folders, *files, '.']:
+                if bench.uid is not None:
+                    os.chown(os.path.join(path, name), bench.uid, bench.uid, follow_symlinks=False)
+        supervisor.send('S', state)
         supervisor.until('B')
-        supervisor.send('O', 'code', 9)
-        supervisor.send('T')
-        supervisor.expect('T')  # the shim has both
-        for number in range(2, dead + 2):
-            os.kill(supervisor.pid, signal.SIGKILL)
-            if number > 3:
-                break
-            supervisor = job.supervisor()
-            equal((supervisor.hello[0], supervisor.hello[1], supervisor.hello[5]), (b'over', b(job.folder), b(number)))
-        equal(job.wait() if dead == 3 else job.quit(supervisor, 'over', 0), (9, b'', b''))
-    # who has told nothing has nothing to refer to
-    job = bench.sh('exit 3')
-    job.supervisor().send('Q', 'over')
-    equal(job.quit(job.supervisor(), 'code', 7)[0], 7)
+        equal(job.quit(supervisor, 'code', 9, last), (9, b'', b''))
+        equal((os.path.exists(state), os.path.exists(outside)), (last == '', True))
+    # one that is not there any more is nothing to speak of
+    job, supervisor = bench.started('exit 3')
+    supervisor.send('S', os.path.join(bench.folder(), 'gone'))
+    supervisor.until('B')
+    equal(job.quit(supervisor, 'code', 9, 'box.json'), (9, b'', b''))
 
 
 @test('none', 'bwrap', 'user')
@@ -831,7 +836,7 @@ def descriptors_that_cannot_be_listed_are_not_lost(bench):
 @test('', builds=('sane',))
 def an_end_by_a_signal_that_there_is_not_breaks_the_protocol(bench):
     job = bench.sh('exit 3')
-    job.supervisor().send('Q', 'status', 100)
+    job.supervisor().send('Q', 'status', 100, '')
     equal(job.quit(job.supervisor(), 'code', 7)[0], 7)
 
 
@@ -1144,7 +1149,7 @@ def cgroup_is_joined_with_the_opener_s_rights(bench):
         job, supervisor = bench.started('exec sleep 60', f'j{leaf}/cgroup.procs', f'U{NOBODY} {NOBODY} ')
         with open(leaf + '/cgroup.procs') as f:
             equal(f.read().split(), [str(job.payload)])
-        supervisor.send('Q', 'code', 0)
+        supervisor.send('Q', 'code', 0, '')
         job.wait()
 
 

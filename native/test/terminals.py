@@ -91,7 +91,7 @@ class Shell(Terminal):
 
     def end(self, supervisor):
         frames = supervisor.until('B')
-        supervisor.send('Q', 'status', frames['E'][0])
+        supervisor.send('Q', 'status', frames['E'][0], '')
         return int(frames['E'][0])
 
     def close(self):
@@ -134,7 +134,7 @@ class Alone(Terminal):
     def end(self):
         """Passes on how the payload ended, and returns how the shim did."""
         frames = self.supervisor.until('B')
-        self.supervisor.send('Q', 'status', frames['E'][0])
+        self.supervisor.send('Q', 'status', frames['E'][0], '')
         return self.wait()
 
     def wait(self):
@@ -335,7 +335,7 @@ def one_of_several_reads(bench, shell):
     equal(frames['Z'][:3], [b'1', b'1', b'768'])
     supervisor.send('A')
     supervisor.until('B')
-    supervisor.send('Q', 'code', 4)
+    supervisor.send('Q', 'code', 4, '')
     shell.until(b'code-4')
     assert not shell.is_raw()
 
@@ -461,7 +461,7 @@ def modes_are_restored_at_every_end(bench):
         return terminal.wait()
 
     def quit_by_the_supervisor(terminal):
-        terminal.supervisor.send('Q', 'code', 9)
+        terminal.supervisor.send('Q', 'code', 9, '')
         return terminal.wait()
 
     def asked(signo):
@@ -488,7 +488,7 @@ def modes_are_restored_when_nothing_was_executed(bench):
         terminal.supervisor.send('G')
         equal(terminal.supervisor.expect('F')[0], b'exec')
         terminal.supervisor.until('B')
-        terminal.supervisor.send('Q', 'code', 127)
+        terminal.supervisor.send('Q', 'code', 127, '')
         equal(terminal.wait(), 127)
         equal(terminal.modes(), terminal.before)
     finally:
@@ -547,7 +547,7 @@ def modes_are_restored_while_it_is_stopped(bench):
             box.until(b'<more>')
         box.type('\x04')
         frames = supervisor.until('B')
-        supervisor.send('Q', 'status', frames['E'][0])
+        supervisor.send('Q', 'status', frames['E'][0], '')
         equal(os.read(reports[0], 100), b'ended True\n')
         equal(job.process.wait(SECONDS), 5)
     finally:
@@ -621,7 +621,7 @@ def the_last_words_are_not_lost(bench):
     terminal = Alone(bench, ['/bin/sh', '-c', 'stty raw; i=0; while [ $i -lt 550 ]; do echo "line $i of some forty characters and more"; i=$((i+1)); done; printf END; exit 2'])
     try:
         frames = terminal.supervisor.until('B')
-        terminal.supervisor.send('Q', 'status', frames['E'][0])
+        terminal.supervisor.send('Q', 'status', frames['E'][0], '')
         time.sleep(0.2)
         equal(terminal.wait(), 2)
         equal(terminal.seen, b''.join(b'line %d of some forty characters and more\n' % i for i in range(550)) + b'END')
@@ -636,7 +636,7 @@ def nobody_reads(bench):
     terminal = Alone(bench, ['/bin/sh', '-c', 'stty raw; head -c 26000 /dev/zero'])
     try:
         frames = terminal.supervisor.until('B')
-        terminal.supervisor.send('Q', 'status', frames['E'][0])
+        terminal.supervisor.send('Q', 'status', frames['E'][0], '')
         time.sleep(0.5)
         full = terminal.job.process.poll() is None
         os.kill(terminal.job.pid, signal.SIGTERM)

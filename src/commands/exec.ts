@@ -62,14 +62,16 @@ export default class Exec extends Command {
       const node = await openNode(flags.policy);
       const box = narrowTo(oneBox(node, args.id), flags.application);
       introduce(box);
-      if (node.uid === 0 && box.uid !== 0) return execAsOwner(box, withWholePaths(argv, begin), hello, channel);
-      return execInBox(
+      if (node.uid === 0 && box.uid !== 0)
+        return {ending: await execAsOwner(box, withWholePaths(argv, begin), hello, channel), last: ''};
+      const ending = await execInBox(
         box,
         // the caller's argv ends with these words
         {callerArgvIndex: hello.argv.length - argv.length + begin, environment, application: flags.application ?? null},
         hello,
         channel,
       );
+      return {ending, last: ''};
     });
   }
 }

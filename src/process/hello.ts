@@ -6,7 +6,7 @@ import type {Frame} from './channel.js';
 
 /**
  * `state`: `fresh`: the first supervisor, or as good as; `prepared`: one died before it launched anything; else this supervisor follows one
- * that died: `over`, when all was told, and only what it kept is to be removed.
+ * that died.
  */
 export interface Hello extends Omit<HelloFrame, 'name' | 'argv' | 'environment'> {
   argv: string[];

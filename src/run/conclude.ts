@@ -2,7 +2,7 @@
 
 import {openGroups} from '../cgroup/manager.js';
 import {readState} from '../box/state-read.js';
-import {removeState, stateDirectory, type BoxState} from '../box/state.js';
+import {removeState, type BoxState} from '../box/state.js';
 import {asTareError, errnoOf, TareError} from '../errors.js';
 import type {EndedObservation} from '../decide/observation.js';
 import type {RunRequest, RunResult} from '../prepare/request.js';
@@ -49,29 +49,16 @@ export async function conclude(state: BoxState, observed: EndedObservation, {log
   const {plugins} = request;
   const result = await finish(state, observed, files, log);
   tellLess({plan, id, log, node: state.node ?? null}, result.path === null ? (result.waits ?? '') : null);
+  // a supervisor that dies before the shim is told how to end is followed by one that tells it again
+  await sweepInPassing(plan, log);
   const told = await tellBatchSystem(result, {batch: state.batch, settings: state.settings, plugins, effects: effectsWith(files, log)});
   comeTo('told');
   log.debug('where the time went, in ms after the start of the wrapper', momentsMs(hello.startedUs));
+  await log.close();
+  pauseAt(plan.pauseAt, 'supervisor-told');
   // it leads a sweep to what could not be killed or removed, and to a record that waits for a spool
   const isLeft = observed.unkillable || result.record?.flags.includes('left-behind') === true || result.waits != null;
-  const end = async (): Promise<void> => {
-    await sweepInPassing(plan, log);
-    await log.close();
-  };
-  if (isLeft) {
-    await end();
-    return told;
-  }
-  return {
-    ...told,
-    forget: async () => {
-      pauseAt(plan.pauseAt, 'supervisor-told');
-      const left = removeState(stateDirectory(plan, id));
-      if (left.length > 0) log.error('left behind, for a sweep', {left});
-      pauseAt(plan.pauseAt, 'supervisor-forgotten');
-      await end();
-    },
-  };
+  return isLeft ? told : {...told, forget: true};
 }
 
 /** Takes back what a supervisor made that died before it launched anything. */
@@ -85,12 +72,6 @@ export async function takeBackPrepared(directory: string): Promise<void> {
     return;
   }
   await takeBack(withoutContainer(state));
-}
-
-/** A supervisor before has told all there was to tell, and died over the removal of what it kept. */
-export function concluded({stateDirectory: directory}: Hello): RunResult {
-  removeState(directory);
-  return {quit: ['over'], record: null, path: null, messages: [], failure: null, signals: []};
 }
 
 /** Boxes of the same user that a crash left: a site may have no timer for the sweep. It takes half a second at most. */

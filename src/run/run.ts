@@ -31,7 +31,6 @@ import {notTried, policyOfTrial} from './trial.js';
  * @throws SupervisorFailed when the shim has to start another supervisor
  */
 export async function runJob(request: RunRequest, hello: Hello, channel: Channel): Promise<RunResult> {
-  if (hello.state === 'over') return (await import('./conclude.js')).concluded(hello);
   if (hello.state === 'running' || hello.state === 'ended') return (await import('./conclude.js')).adopt(request, hello, channel);
   const {role, plugins} = request;
   const argv = request.source.kind === 'command' ? request.source.argv : [];

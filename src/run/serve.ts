@@ -1,10 +1,11 @@
 /** A supervisor's whole task: meet the shim, run what it was called for, tell the shim how to end. */
 
+import {STATE_FILE} from '../box/state.js';
 import {asTareError, printable} from '../errors.js';
 import {Channel} from '../process/channel.js';
 import {parseHello, type Hello} from '../process/hello.js';
 import {comeTo} from '../process/trace.js';
-import type {Ending as Quit} from '../schema/generated/protocol.js';
+import type {QuitFrame} from '../schema/generated/protocol.js';
 import type {RunRequest, RunResult} from '../prepare/request.js';
 import {SupervisorFailed} from './supervisor-failed.js';
 import {runJob} from './run.js';
@@ -21,17 +22,14 @@ export function serve(
 ): Promise<void> {
   return meet(descriptor, async (hello, channel) => {
     const result = await runJob(makeRequest(hello), hello, channel);
-    // a supervisor before has told all there was to tell
-    if (result.quit[0] !== 'over') report(result);
+    report(result);
     const notRun = result.record?.time.startEpochUs == null;
     if (notRun) for (const message of result.messages) channel.send({name: 'say', text: `tare: ${message}`});
-    if (result.forget !== undefined) {
-      channel.send({name: 'over', ending: result.quit});
-      await result.forget();
-    }
-    return result.quit;
+    return {ending: result.quit, last: result.forget === true ? STATE_FILE : ''};
   });
 }
+
+type Quit = Omit<QuitFrame, 'name'>;
 
 const SENT_TO_ALL = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGALRM', 'SIGXCPU'] as const;
 
@@ -50,14 +48,14 @@ export async function meet(descriptor: number, work: (hello: Hello, channel: Cha
   try {
     comeTo('met');
     const hello = parseHello(first);
-    followed = ['running', 'ended', 'over'].includes(hello.state);
+    followed = ['running', 'ended'].includes(hello.state);
     const quit = await work(hello, channel);
-    channel.send({name: 'quit', ending: quit});
+    channel.send({name: 'quit', ...quit});
   } catch (error) {
     // a payload runs, and this supervisor cannot take it over: the shim sees to its end without one
     if (followed || error instanceof SupervisorFailed) process.exit(1);
     const trouble = asTareError(error);
     for (const line of trouble.message.split('\n')) channel.send({name: 'say', text: `tare: ${printable(line)}`});
-    channel.send({name: 'quit', ending: ['code', trouble.exit]});
+    channel.send({name: 'quit', ending: ['code', trouble.exit], last: ''});
   }
 }

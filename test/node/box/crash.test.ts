@@ -41,7 +41,6 @@ const CASES: Case[] = [
   {victim: 'supervisor', step: 'supervisor-removed', payload: 'lives'},
   {victim: 'supervisor', step: 'supervisor-recorded', payload: 'lives'},
   {victim: 'supervisor', step: 'supervisor-told', payload: 'lives'},
-  {victim: 'supervisor', step: 'supervisor-forgotten', payload: 'lives'},
   {victim: 'engine', step: 'enter-start', payload: 'never ran'},
   {victim: 'engine', step: 'enter-joined', payload: 'never ran'},
   {victim: 'engine', step: 'running', payload: 'lives'},
@@ -93,21 +92,6 @@ describeSite('killed by SIGKILL, %s', {each: true, mayLeave: true, timeout: pati
       [1, 'completed'],
     ]);
     expect(record?.flags).to.include('supervisor-lost');
-  });
-
-  it('supervisor while it removes its state, with the folder left empty: the next one removes it, and no second record is written', async () => {
-    const pauses = {box: 'required', debug: {pauseAt: ['supervisor-forgotten']}};
-    const child = site.start(['run', '--policy', site.policy(pauses), '--', '/bin/sh', '-c', 'exit 3']);
-    const ended = ending(child);
-    const supervisor = (await until('the end', () => find(child.pid ?? 0, 'supervisor-forgotten'))).supervisor ?? 0;
-    const [record] = site.records();
-    expect(record?.state).to.equal('final');
-    // as it is between the removal of the state and that of its folder
-    mkdirSync(join(site.directory, 'state/boxes', record?.lrms.globalJobId.split('#')[1] ?? ''));
-    process.kill(supervisor, 'SIGKILL');
-    expect(await ended).to.deep.include({code: 3, stderr: ''});
-    expect(site.leftovers()).to.deep.equal([]);
-    expect(site.records()).to.deep.equal([record]);
   });
 
   it('three supervisors while the payload runs: one more writes the record when the box is gone', async () => {

@@ -1,0 +1,10 @@
+/* The end of a box's state directory: who reads it is gone, and what it led to. */
+#pragma once
+
+#include <sys/types.h>
+
+/* Begins to remove a state directory, of it the file of that name last, which tells a sweep what the rest is. A child does it: storage may
+ * not answer. -1: there is none, and a sweep removes it. */
+pid_t forget_begin(const char *directory, const char *last);
+/* Waits for the child at most FORGET_MS, then leaves it. */
+void forget_end(pid_t child);
