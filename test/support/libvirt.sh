@@ -43,4 +43,10 @@ virsh -q -c lxc:///system define "$domain" >&2
 virsh -q -c lxc:///system start "$name" >&2 || { cat "$directory/libvirtd.log" /var/log/libvirt/lxc/*.log >&2; exit 1; }
 virsh -q -c lxc:///system domstate "$name" | head -1
 find /sys/fs/cgroup -path "*$name*" \( -name memory.limit_in_bytes -o -name memory.max \) -exec cat {} + | head -1
-virsh -q -c lxc:///system lxc-enter-namespace "$name" --noseclabel -- /bin/ps -e -o pid=,args=
+# the controller tells libvirtd the PID of the domain's init some time after the start (virDomainLxcOpenNamespace: "Init pid is not yet available" until then)
+for _ in $(seq 200); do
+  said=$(virsh -q -c lxc:///system lxc-enter-namespace "$name" --noseclabel -- /bin/ps -e -o pid=,args= 2>&1) && break
+  case $said in *"not yet available"*) sleep 0.05 ;; *) break ;; esac
+done
+printf '%s\n' "$said"
+case $said in "error: "*) exit 1 ;; esac
