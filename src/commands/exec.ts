@@ -62,8 +62,7 @@ export default class Exec extends Command {
       const node = await openNode(flags.policy);
       const box = narrowTo(oneBox(node, args.id), flags.application);
       introduce(box);
-      if (node.uid === 0 && box.uid !== 0)
-        return {ending: await execAsOwner(box, withWholePaths(argv, begin), hello, channel), last: ''};
+      if (node.uid === 0 && box.uid !== 0) return {ending: await execAsOwner(box, withWholePaths(argv, begin), hello, channel)};
       const ending = await execInBox(
         box,
         // the caller's argv ends with these words
@@ -71,7 +70,7 @@ export default class Exec extends Command {
         hello,
         channel,
       );
-      return {ending, last: ''};
+      return {ending};
     });
   }
 }

@@ -86,6 +86,6 @@ export interface RunResult {
   failure: Omit<Failure, 'record'> | null;
   /** Signals that the wrapper was sent and passed on. */
   signals: readonly number[];
-  /** What was kept for a supervisor that would have followed is no longer wanted: all is told. Absent: it stays, for a sweep, or nothing was kept. */
-  forget?: true;
+  /** The directory of what was kept for a supervisor that would have followed: all is told. Absent: it stays, for a sweep, or nothing was kept. */
+  forget?: string;
 }

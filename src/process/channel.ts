@@ -123,15 +123,20 @@ export class Channel {
     });
   }
 
-  /** Returns when the kernel has it. What a shim that is gone would be told is dropped: the end is read, not written. */
-  send(frame: SupervisorToShim): void {
-    if (this.closed) return;
+  /**
+   * Returns when the kernel has it. What a shim that is gone would be told is dropped: the end is read, not written.
+   * @returns whether the shim is there
+   */
+  send(frame: SupervisorToShim): boolean {
+    if (this.closed) return false;
     const bytes = encodeFrame(encodeSupervisorToShim(frame));
     try {
       for (let sent = 0; sent < bytes.length;) sent += writeSync(this.descriptor, bytes, sent);
     } catch (error) {
       endUnlessGone(error);
+      return false;
     }
+    return true;
   }
 
   /**

@@ -44,10 +44,11 @@ export function comeTo(moment: Moment, us?: number): void {
   if (came.length < MOST) came.push({moment, us: us === undefined ? runtimeUs() : us - offsetUs()});
 }
 
-/** All that came, by time. */
-export function allThatCame(): Came[] {
+/** All that came, by time, each with what a table calls it. */
+export function allThatCame(): (Came & {what: string})[] {
   const process = {moment: 'process', us: monotonicUs() - performance.now() * 1000} as const;
-  return [process, ...came.map(({moment, us}) => ({moment, us: us + offsetUs()}))].sort((a, b) => a.us - b.us);
+  const all: Came[] = [process, ...came.map(({moment, us}) => ({moment, us: us + offsetUs()}))];
+  return all.map((one) => ({...one, what: MOMENTS[one.moment]})).sort((a, b) => a.us - b.us);
 }
 
 /** Of each moment the last time that it came, ms after a moment of the monotonic clock, µs. */

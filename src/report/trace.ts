@@ -1,8 +1,14 @@
 /** Where the time of one job went, as a table for people. */
 
-import {MOMENTS, type Came} from '../process/trace.js';
-
 const US_PER_MS = 1000;
+
+/** A moment that came. */
+export interface Came {
+  /** What it is, for people. */
+  what: string;
+  /** When, on a clock of any start, µs. */
+  us: number;
+}
 
 /**
  * One line for each moment: when it came, how long it took to come to it, and what it is.
@@ -11,8 +17,8 @@ const US_PER_MS = 1000;
  */
 export function formatTrace(came: readonly Came[], startedUs: number, isFirst: boolean): string {
   let lastUs = startedUs;
-  const lines = came.map(({moment, us}) => {
-    const line = `${ms(us - startedUs)} ${ms(us - lastUs)}  ${MOMENTS[moment]}`;
+  const lines = came.map(({what, us}) => {
+    const line = `${ms(us - startedUs)} ${ms(us - lastUs)}  ${what}`;
     lastUs = us;
     return line;
   });

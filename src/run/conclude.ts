@@ -2,7 +2,7 @@
 
 import {openGroups} from '../cgroup/manager.js';
 import {readState} from '../box/state-read.js';
-import {removeState, type BoxState} from '../box/state.js';
+import {removeState, stateDirectory, type BoxState} from '../box/state.js';
 import {asTareError, errnoOf, TareError} from '../errors.js';
 import type {EndedObservation} from '../decide/observation.js';
 import type {RunRequest, RunResult} from '../prepare/request.js';
@@ -58,7 +58,7 @@ export async function conclude(state: BoxState, observed: EndedObservation, {log
   pauseAt(plan.pauseAt, 'supervisor-told');
   // it leads a sweep to what could not be killed or removed, and to a record that waits for a spool
   const isLeft = observed.unkillable || result.record?.flags.includes('left-behind') === true || result.waits != null;
-  return isLeft ? told : {...told, forget: true};
+  return isLeft ? told : {...told, forget: stateDirectory(plan, id)};
 }
 
 /** Takes back what a supervisor made that died before it launched anything. */

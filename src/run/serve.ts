@@ -1,6 +1,6 @@
 /** A supervisor's whole task: meet the shim, run what it was called for, tell the shim how to end. */
 
-import {STATE_FILE} from '../box/state.js';
+import {removeState, STATE_FILE} from '../box/state.js';
 import {asTareError, printable} from '../errors.js';
 import {Channel} from '../process/channel.js';
 import {parseHello, type Hello} from '../process/hello.js';
@@ -25,16 +25,20 @@ export function serve(
     report(result);
     const notRun = result.record?.time.startEpochUs == null;
     if (notRun) for (const message of result.messages) channel.send({name: 'say', text: `tare: ${message}`});
-    return {ending: result.quit, last: result.forget === true ? STATE_FILE : ''};
+    return {ending: result.quit, forget: result.forget};
   });
 }
 
-type Quit = Omit<QuitFrame, 'name'>;
+interface Done {
+  ending: QuitFrame['ending'];
+  /** The state directory, if it is no longer wanted. */
+  forget?: string | undefined;
+}
 
 const SENT_TO_ALL = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGALRM', 'SIGXCPU'] as const;
 
 /** Does the supervisor's work, and ends the shim as that says; an error becomes a line and its exit status. */
-export async function meet(descriptor: number, work: (hello: Hello, channel: Channel) => Promise<Quit>): Promise<void> {
+export async function meet(descriptor: number, work: (hello: Hello, channel: Channel) => Promise<Done>): Promise<void> {
   const channel = new Channel(descriptor);
   // Node ends only when the read that the channel has under way does: a supervisor that failed would never look dead to the shim.
   process.on('exit', () => {
@@ -49,8 +53,10 @@ export async function meet(descriptor: number, work: (hello: Hello, channel: Cha
     comeTo('met');
     const hello = parseHello(first);
     followed = ['running', 'ended'].includes(hello.state);
-    const quit = await work(hello, channel);
-    channel.send({name: 'quit', ...quit});
+    const {ending, forget} = await work(hello, channel);
+    const isHeard = channel.send({name: 'quit', ending, last: forget === undefined ? '' : STATE_FILE});
+    // the shim removes it, if it is there
+    if (!isHeard && forget !== undefined) removeState(forget);
   } catch (error) {
     // a payload runs, and this supervisor cannot take it over: the shim sees to its end without one
     if (followed || error instanceof SupervisorFailed) process.exit(1);

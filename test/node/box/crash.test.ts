@@ -2,7 +2,7 @@
  * SIGKILL to a part of the wrapper at each named step: within a second no payload runs without a supervisor, nothing is left, and the
  * record tells. Pause points stop a process exactly there (policy: debug.pauseAt).
  */
-import {mkdirSync, readdirSync, readFileSync, writeFileSync} from 'node:fs';
+import {readdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
 import {describeSite} from '../../support/describe-site.js';

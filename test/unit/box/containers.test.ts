@@ -1,5 +1,5 @@
 import {spawn} from 'node:child_process';
-import {mkdirSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {expect} from 'chai';
@@ -45,7 +45,9 @@ describe('what the client of a daemon leaves behind', () => {
       });
     });
     try {
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      // until then a child has this test's own words
+      for (const {pid = 0} of children)
+        while (!readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(folder)) await new Promise((resolve) => setTimeout(resolve, 5));
       expect(await waitForClient({op: 'client.wait', path: box})).to.deep.equal([]);
       expect(children.map(({pid = 0}) => processId(pid) === null)).to.deep.equal([true, false]);
     } finally {
