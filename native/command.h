@@ -11,7 +11,7 @@ struct command {
 	char *name; /* NULL: the only one */
 	struct list argv, environment;
 	struct list changes; /* to the caller's environment, as they came, with their keys */
-	struct list joins; /* cgroup.procs files for its process */
+	struct list joins; /* files of groups that its process joins, by writing 0 */
 	struct list swaps, kept; /* its own view: source and destination in turn */
 	char *hidden; /* NULL: none */
 	char *directory; /* NULL: the caller's */

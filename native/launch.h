@@ -13,7 +13,7 @@
 
 struct launch {
 	struct list engine; /* argv; empty: no engine */
-	struct list joins; /* cgroup.procs files for enter */
+	struct list joins; /* files of groups that enter joins, by writing 0 */
 	struct view view; /* what enter mounts */
 	struct identity identity;
 	bool has_cpus;

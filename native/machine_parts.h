@@ -27,7 +27,7 @@ struct machine_parts {
 
 /* Reads the kernel and makes the initramfs, of this program. False, with errno and what failed. */
 bool machine_parts_load(struct machine_parts *parts, const struct machine_options *options, const char **what);
-/* Starts both in the control groups, descriptors of their cgroup.procs. False, with errno and what failed. */
+/* Starts both in the control groups, descriptors of their cgroup.procs or tasks. False, with errno and what failed. */
 bool machine_parts_start(struct machine_parts *parts, const struct machine_options *options, const int *groups, size_t group_count,
 			 const char **what);
 /* Kills and reaps both. The raw status of qemu, which had ended by itself; -1: it had not, or never ran. */

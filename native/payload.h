@@ -11,7 +11,7 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
-/* A descriptor that came from the shim: the payload's under `target`, or (target -1) a cgroup.procs to join. */
+/* A descriptor that came from the shim: the payload's under `target`, or (target -1) the file of a group to join. */
 struct received {
 	int fd, target;
 };

@@ -45,7 +45,7 @@ export async function joinBox(
 ): Promise<Joined> {
   if (plan.engine.sealed !== undefined) return {failure: {step: '', text: plan.engine.sealed}};
   const groups = openGroups(plan.steps, id);
-  const keys = [...groups.joins('engine').map(launchKey.engineGroup), ...groups.joins(part).map(launchKey.group)];
+  const keys = [...groups.entries('engine').map(launchKey.engineGroup), ...groups.entries(part).map(launchKey.group)];
   // there the payload is where init is not, among the processes of a process 1 of its own
   const isApart = plan.pattern.value === 'vm-lite' || stepOf(plan, 'payload.execute')?.first === true;
   const pid = (isApart ? inside : init)?.pid ?? 0;

@@ -31,9 +31,18 @@ export class BoxGroups implements Groups {
   }
 
   joins(part: Part): string[] {
-    return this.#trees.flatMap(({parts, jobs}) => {
+    return this.#leaves(part).map(({directory}) => `${directory}/cgroup.procs`);
+  }
+
+  entries(part: Part): string[] {
+    return this.#leaves(part).map(({directory, version}) => `${directory}/${version === 1 ? 'tasks' : 'cgroup.procs'}`);
+  }
+
+  /** The groups that processes of a part are in. */
+  #leaves(part: Part): {directory: string; version: 1 | 2}[] {
+    return this.#trees.flatMap(({parts, jobs, version}) => {
       const directory = jobs.get(part) ?? (part === 'payload' && jobs.size > 0 ? undefined : parts.get(part));
-      return directory === undefined ? [] : [`${directory}/cgroup.procs`];
+      return directory === undefined ? [] : [{directory, version}];
     });
   }
 

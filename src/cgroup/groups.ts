@@ -61,6 +61,11 @@ export interface Groups {
   has(part: Part): boolean;
   /** cgroup.procs files to join, one for each hierarchy; of `payload`, none where there are several applications. */
   joins(part: Part): readonly string[];
+  /**
+   * As `joins`, for a process of a single thread that moves itself, by writing `0`: `tasks` of v1, which takes no lock over all processes of the node
+   * (cgroup_procs_write_start of the kernel, 5.6 on). That lock takes 10 to 20 ms where nobody has just had it.
+   */
+  entries(part: Part): readonly string[];
   usage(part: Part): GroupUsage;
   /** What a part (usually the payload) weighs now, for commands that list many boxes. */
   level(part?: Part): GroupLevel;

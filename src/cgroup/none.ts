@@ -21,6 +21,7 @@ export const unknownUsage: GroupUsage = {
 export const noGroups: Groups = {
   has: () => false,
   joins: () => [],
+  entries: () => [],
   usage: () => ({...unknownUsage}),
   level: () => ({cpuUs: null, memoryBytes: null, memoryPeakBytes: null, processes: null}),
   cpuUs: () => null,

@@ -85,8 +85,8 @@ interface AppState {
 
 /** Delay before an application is started again, ms. */
 const RESTART_MS = 1000;
-/** The time between two looks whether one is ready: it begins short, and doubles. */
-const READY_MS = {first: 50, most: 1000} as const;
+/** The time between two looks whether one is ready: it begins short, and grows by half. */
+const READY_MS = {first: 10, most: 1000, factor: 1.5} as const;
 /** Exit status of what could not be executed (sh(1)). */
 const NOT_EXECUTED = 127 << 8;
 /** Raw status of an application that failed in another way than by its own status. */
@@ -225,7 +225,7 @@ export class Applications {
     const leftUs = step.ready.withinUs - app.waitedUs;
     if (isReady) this.goOn();
     else if (leftUs <= 0) this.notReady(index);
-    else this.lookReady(index, Math.min(2 * afterMs, READY_MS.most, Math.max(1, leftUs / 1000)));
+    else this.lookReady(index, Math.min(Math.ceil(READY_MS.factor * afterMs), READY_MS.most, Math.max(1, leftUs / 1000)));
   }
 
   /**

@@ -16,7 +16,7 @@ export interface LaunchContext {
   id: string;
   /** What the engine is started with; none where the plan has no box. */
   engineArgv: readonly string[];
-  /** cgroup.procs files to join. */
+  /** Files of groups to join, by writing `0`. */
   joins: {engine: readonly string[]; payload: readonly string[]; applications: readonly (readonly string[])[]};
   /** Repositories that were mounted for the job, by name: a process in whose mounts each is, and where it is there. */
   mounted?: Readonly<Record<string, {pid: number; place: string}>> | undefined;

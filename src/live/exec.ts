@@ -95,7 +95,7 @@ function environmentFor(
 export async function execAsOwner(box: LiveBox, argv: readonly string[], hello: Hello, channel: Channel): Promise<Quit> {
   const {uid, id} = box;
   const {gid, groups} = accountOf(uid);
-  const joins = groupsOf(box).joins('engine').map(launchKey.engineGroup);
+  const joins = groupsOf(box).entries('engine').map(launchKey.engineGroup);
   const {TERM} = hello.environment;
   const variables = {PATH: '/usr/bin:/bin', ...(TERM === undefined ? {} : {TERM})};
   const keys = [

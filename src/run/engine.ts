@@ -40,10 +40,12 @@ export async function writeEngine(
   if (engine === undefined || found === undefined)
     throw new EngineUnwritten('ENGINE_FAILED', {message: 'this version of Tare does not have the engine', found: name});
   const asked = stepsOf(plan, 'mount.bind').filter((step) => engine.tellsFiles || (step.optional && !engine.skipsMissing));
-  const there = await whatIsThere(asked.map(({source}) => inBox(source, boxDirectory)));
   const root = rootOf(stepOf(plan, 'namespace.unshare')?.maps);
   try {
-    for (const step of stepsOf(plan, 'accounts.provide')) await provideAccounts(step, inBox(ACCOUNTS, boxDirectory), root);
+    const [there] = await Promise.all([
+      whatIsThere(asked.map(({source}) => inBox(source, boxDirectory))),
+      ...stepsOf(plan, 'accounts.provide').map((step) => provideAccounts(step, inBox(ACCOUNTS, boxDirectory), root)),
+    ]);
     const architectures = isProcessor(process.arch) ? architecturesOf(process.arch) : [];
     const node = {
       exists: (path: string) => there.has(path),

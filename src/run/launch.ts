@@ -14,9 +14,9 @@ export function launch(
   callerArgvIndex: number | null,
 ): void {
   const joins = {
-    engine: groups.joins('engine'),
-    payload: groups.joins('payload'),
-    applications: stepsOf(plan, 'application.execute').map(({name}) => groups.joins(`app-${name}`)),
+    engine: groups.entries('engine'),
+    payload: groups.entries('payload'),
+    applications: stepsOf(plan, 'application.execute').map(({name}) => groups.entries(`app-${name}`)),
   };
   const keys = launchStrings(plan, {boxDirectory, id, mounted, engineArgv, joins, filter: filterOf(plan), callerArgvIndex});
   channel.send({name: 'launch', keys});

@@ -193,7 +193,7 @@ describe('groups on this kernel', function () {
     make(memoryLimit(60 * MiB));
     for (const file of groups.joins('payload')) mkdirSync(file.replace('cgroup.procs', 'inner'));
     const files = groups.joins('payload').map((file) => file.replace('cgroup.procs', 'inner/cgroup.procs'));
-    const inner = {joins: () => files};
+    const inner = {entries: () => files};
     for (const file of files) {
       const directory = file.replace('/cgroup.procs', '');
       if (existsSync(`${directory}/cpuset.mems`) && version === 1) {

@@ -116,10 +116,10 @@ export function steps(slot: Slot, writes: [controller: string, file: string, val
   return made;
 }
 
-/** A process that joins before it executes. */
-export function start(groups: {joins: (part: Part) => readonly string[]}, part: Part, argv: readonly string[]): ChildProcess {
+/** A process that joins before it executes, as the payload's does. */
+export function start(groups: {entries: (part: Part) => readonly string[]}, part: Part, argv: readonly string[]): ChildProcess {
   const script = `${groups
-    .joins(part)
+    .entries(part)
     .map((file) => `echo 0 > ${file}`)
     .join(' && ')} && exec "$@"`;
   return spawn('/bin/sh', ['-c', script, 'sh', ...argv], {stdio: ['pipe', 'pipe', 'ignore']});

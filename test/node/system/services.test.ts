@@ -1,7 +1,7 @@
 /** Small machines (vm-lite) on this node's kernel and a real OCI runtime: services beside a payload, as root and as a user. */
 
 import {execFileSync, spawn} from 'node:child_process';
-import {chmodSync, cpSync, existsSync, mkdirSync, readFileSync, statSync} from 'node:fs';
+import {chmodSync, cpSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
 import type {JobDocument} from '../../../src/schema/generated/job-1.js';
@@ -225,6 +225,13 @@ describeSite('small machines, %s', {timeout: patience(120_000)}, (site, role) =>
       const sum = applications.reduce((total, one) => total + (one.usage.cpuUserUs ?? NaN) + (one.usage.cpuSystemUs ?? NaN), 0);
       expect(sum / ((usage.cpuUserUs ?? NaN) + (usage.cpuSystemUs ?? NaN))).to.be.within(0.9, 1.1);
     }
+  });
+
+  it('a payload waits also for what an image’s init does before its first script', async () => {
+    const tree = image();
+    writeFileSync(join(tree, 'etc/inittab'), '::sysinit:/bin/sleep 0.4\n::sysinit:/etc/init.d/rcS\n::shutdown:/etc/init.d/down\n');
+    const ended = await run({image: tree, init: 'busybox', network: 'none', command: sh('cat /run/booted')});
+    expect([ended.code, ended.stdout], ended.stderr).to.deep.equal([0, 'booted\n']);
   });
 
   it('an image that wants to change the node cannot: neither its init, nor a service, nor what boots them', async () => {

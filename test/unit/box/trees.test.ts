@@ -37,6 +37,13 @@ describe('a private tree of the account’s own', () => {
     isWhole();
   });
 
+  it('with a name that is no text', () => {
+    mkdirSync(tree);
+    writeFileSync(Buffer.concat([Buffer.from(`${tree}/`), Buffer.from([0xff, 0xfe])]), '');
+    expect(removePrivate(tree, null, null)).to.equal(null);
+    expect(existsSync(tree)).to.equal(false);
+  });
+
   it('deeper than any mount point lies', () => {
     mkdirSync(join(tree, ...Array.from({length: 40}, () => 'd')), {recursive: true});
     expect(removePrivate(tree, null, null)).to.equal(null);

@@ -213,6 +213,14 @@ describe('cgroup: manager on a fake tree', () => {
     expect(readdirSync(join(root, 'memory')).sort()).to.deep.equal(['cgroup.procs', 'cgroup.subtree_control']);
   });
 
+  it('a process of one thread enters by tasks of v1 and cgroup.procs of v2', () => {
+    mkdirSync(join(root, 'v2'));
+    const groups = createGroups([...tree('memory', 1, ['memory']), ...tree('v2', 2, ['pids'])], 'a', {isCgroup: () => true});
+    const [v1, v2] = [join(root, 'memory/tare-a/engine'), join(root, 'v2/tare-a/engine')];
+    expect(groups.joins('engine')).to.have.members([`${v1}/cgroup.procs`, `${v2}/cgroup.procs`]);
+    expect(groups.entries('engine')).to.have.members([`${v1}/tasks`, `${v2}/cgroup.procs`]);
+  });
+
   it('one directory serves co-mounted controllers, by two names too', () => {
     symlinkSync('cpu,cpuacct', join(root, 'cpu'));
     const steps = [...tree('cpu,cpuacct', 1, ['cpu']), ...tree('cpu,cpuacct', 1, ['cpuacct'])];

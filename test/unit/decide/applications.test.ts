@@ -268,7 +268,7 @@ describe('applications', () => {
       ]);
       box.applications.begin();
       box.runs(0);
-      expect([box.pass(), box.pass(), box.pass()]).to.deep.equal([50, 100, 200]);
+      expect([box.pass(), box.pass(), box.pass()]).to.deep.equal([10, 15, 23]);
       expect(box.take()).to.deep.equal(['start 0.1']);
       box.ready.add('a');
       box.pass();
