@@ -57,7 +57,7 @@ export class Watching {
       ...{plan, groups, initPid, executedUs, cpus},
       boxDirectory: scratchDirectory(plan, id),
       taskInits: tasks?.inits ?? null,
-      marks: hello.supervisor > 1 ? (readSeen(stateDirectory(plan, id))?.weighing.marks ?? null) : null,
+      seen: hello.supervisor > 1 ? readSeen(stateDirectory(plan, id)) : null,
     };
     this.instruments = new Instruments(payload, this.answers());
     this.noteSeen(SEEN_MS.first);
@@ -112,7 +112,7 @@ export class Watching {
     setTimeout(() => {
       if (!this.isLive) return;
       const weighing = this.instruments.weigh(null, decider.applications?.totals() ?? []);
-      const seen = {wallUs: monotonicUs() - executedUs, suspendedUs: this.instruments.suspendedUs, weighing};
+      const seen = {wallUs: monotonicUs() - executedUs, suspendedUs: this.instruments.suspendedUs, weighing, kept: this.instruments.kept()};
       writeSeen(state, seen);
       progress(seen);
       this.noteSeen(Math.min(2 * ms, SEEN_MS.most));

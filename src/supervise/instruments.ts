@@ -4,13 +4,13 @@ import type {Groups} from '../cgroup/manager.js';
 import type {InitReport, KeeperTotals, Suspended, Weighing} from '../decide/observation.js';
 import {readSmapsRollup, readTree} from '../process/tree.js';
 import {stepOf} from '../plan/step.js';
-import type {Marks} from '../record/observed.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {UsageRecord} from '../schema/generated/record-2.js';
 import {Holdings} from './held.js';
-import {Sampler} from './sampler.js';
+import {Sampler, type KeptSamples} from './sampler.js';
 import {meterFor, type ScratchMeter} from './scratch.js';
-import {startWatches, type Answers, type Watches} from './watches.js';
+import {startWatches, type Answers, type KeptWatches, type Watches} from './watches.js';
+import {TARE_VERSION} from '../version.js';
 import {weighPayload} from './weigh.js';
 
 /** How far a payload had come. */
@@ -18,6 +18,16 @@ export interface Seen {
   wallUs: number;
   suspendedUs: number | null;
   weighing: Weighing;
+  /** What the instruments of a supervisor that follows go on from; absent in what 0.1.0 wrote. */
+  kept?: Kept;
+}
+
+/** What instruments have seen, and no counter of the kernel keeps. */
+interface Kept {
+  /** Of Tare: another one may keep something else. */
+  version: string;
+  sampler: KeptSamples | null;
+  watches: KeptWatches;
 }
 
 /** The payload that instruments look at. */
@@ -33,8 +43,8 @@ export interface RunningPayload {
   executedUs: number;
   /** CPUs of the node. */
   cpus: number;
-  /** Of a payload that is only observed, what a supervisor before this one saw; null: nothing. */
-  marks: Marks | null;
+  /** What a supervisor before this one noted last; null: nothing. */
+  seen: Seen | null;
 }
 
 /** What was read, when all is over. */
@@ -53,23 +63,30 @@ export class Instruments {
   /** As it was at the payload's end; null: it runs. */
   private suspended: Suspended | null = null;
 
-  constructor({plan, groups, boxDirectory, initPid, taskInits, executedUs, cpus, marks}: RunningPayload, answers: Answers) {
+  constructor({plan, groups, boxDirectory, initPid, taskInits, executedUs, cpus, seen}: RunningPayload, answers: Answers) {
     this.plan = plan;
     this.groups = groups;
     // whatever no controller counts is sampled
     const sampled = groups.cpuUs() === null || isSampled(plan);
     const isWanted = sampled || stepOf(plan, 'weigh.processes') !== undefined;
     const inits = (): number[] => [initPid, ...(taskInits?.() ?? [])];
-    this.sampler = isWanted ? new Sampler(initPid, plan.mode.value === 'box', taskInits ?? undefined) : null;
+    const kept = seen?.kept?.version === TARE_VERSION ? seen.kept : null;
+    this.sampler = isWanted ? new Sampler(initPid, plan.mode.value === 'box', taskInits ?? undefined, kept?.sampler) : null;
     this.scratch = meterFor(plan, boxDirectory, initPid, inits);
     const holdings = stepOf(plan, 'watch.memory') === undefined ? null : new Holdings(inits);
     const watched = {sampler: this.sampler, holdings, sampled, scratch: this.scratch};
-    this.watches = startWatches(plan, {groups, ...watched, executedUs, cpus, marks}, answers);
+    const earlier = {marks: seen?.weighing.marks ?? null, kept: kept?.watches ?? null};
+    this.watches = startWatches(plan, {groups, ...watched, executedUs, cpus, ...earlier}, answers);
   }
 
   /** How long the box was stopped so far, µs. */
   get suspendedUs(): number {
     return this.watches.suspended().us;
+  }
+
+  /** All that the instruments of a supervisor that follows need. */
+  kept(): Kept {
+    return {version: TARE_VERSION, sampler: this.sampler?.kept() ?? null, watches: this.watches.kept()};
   }
 
   /** The payload has ended: nothing is looked at any more. May be called again. */

@@ -25,21 +25,36 @@ export interface LevelPeaks {
   lookUs: number;
 }
 
+/** What the looks of another supervisor go on from. */
+export interface KeptLevels {
+  peaks: LevelPeaks;
+  periodMs: number;
+  lastUs: number;
+}
+
 /** Looks at one box's payload group when its owner says so, and keeps the highest of each figure. */
 export class Levels {
   private readonly groups: Groups;
   private readonly often: boolean;
   private periodMs: number;
-  private lastUs = monotonicUs();
+  private lastUs: number;
   private peaks: LevelPeaks;
 
-  constructor(groups: Groups) {
+  /** @param kept of a supervisor before this one; null: there was none */
+  constructor(groups: Groups, kept: KeptLevels | null = null) {
     this.groups = groups;
     const now = groups.usage('payload');
     this.often = isMissing(now);
-    this.periodMs = this.often ? OFTEN_MS : SELDOM_MS.first;
+    this.periodMs = kept?.periodMs ?? (this.often ? OFTEN_MS : SELDOM_MS.first);
+    this.lastUs = kept?.lastUs ?? monotonicUs();
     const none = {memPeakBytes: null, anonPeakBytes: null, swapPeakBytes: null, pidsPeak: null};
-    this.peaks = {...none, samples: 0, longestGapUs: 0, periodMs: this.often ? OFTEN_MS : SELDOM_MS.most, lookUs: 0};
+    this.peaks = kept?.peaks ?? {...none, samples: 0, longestGapUs: 0, periodMs: this.often ? OFTEN_MS : SELDOM_MS.most, lookUs: 0};
+  }
+
+  /** All that the looks of a supervisor that follows need. */
+  kept(): KeptLevels {
+    const {peaks, periodMs, lastUs} = this;
+    return {peaks, periodMs, lastUs};
   }
 
   /** @returns when to look again, ms */

@@ -9,7 +9,7 @@
 import {statfsSync} from 'node:fs';
 import {ifPossible} from '../errors.js';
 import {monotonicUs} from '../process/clock.js';
-import {TimeMean} from './mean.js';
+import {TimeMean, type KeptMean} from './mean.js';
 import {readProcess, readSmapsRollup, readTree, standsStill, type ProcessSample} from '../process/tree.js';
 
 /** What the looks saw, in bytes unless the name says otherwise; null: never seen. */
@@ -39,6 +39,19 @@ export interface Sampled {
   pssLongestUs: number;
 }
 
+type Figure = 'rss' | 'pss' | 'vmem' | 'swap';
+
+/** What the sampler of another supervisor goes on from. */
+export interface KeptSamples {
+  /** Last seen CPU time of each living process, µs. */
+  lastSeen: [string, number][];
+  goneCpuUs: number;
+  means: Record<Figure, KeptMean>;
+  peaks: Omit<Sampled, `${string}AverageBytes`>;
+  lastAtUs: number;
+  rssAtPssPeak: number;
+}
+
 /** Part of the time that may go into looking for the sake of a limit, where looking takes long: many processes, or much memory. */
 const DUTY = 0.05;
 /** The share of a CPU for looks that only the record needs. */
@@ -52,10 +65,10 @@ export class Sampler {
   private readonly ownShm: boolean;
   private readonly joined: () => readonly number[];
   /** Last seen CPU time of each living process. */
-  private lastSeen = new Map<string, number>();
+  private lastSeen: Map<string, number>;
   /** CPU time of processes that are gone. */
-  private goneCpuUs = 0;
-  private readonly means: Record<'rss' | 'pss' | 'vmem' | 'swap', TimeMean>;
+  private goneCpuUs: number;
+  private readonly means: Record<Figure, TimeMean>;
   private peaks: Omit<Sampled, `${string}AverageBytes`> = {
     rssPeakBytes: null,
     pssPeakBytes: null,
@@ -76,21 +89,34 @@ export class Sampler {
   private processes: ProcessSample[] = [];
   private lastCostUs = 0;
   /** Resident sum at the largest proportional size. */
-  private rssAtPssPeak = 0;
+  private rssAtPssPeak: number;
   /** The last proportional size, when it was taken, how long that took, and the resident sum then. */
   private lastPss: {bytes: number; mappedBytes: number; rssBytes: number; atUs: number; costUs: number} | null = null;
 
   /**
    * @param ownShm whether the box has a /dev/shm of its own; the node's is everybody's
    * @param joined the inits of wrappers that have joined the box: processes of these are below them and not below the box's own init
+   * @param kept of a supervisor before this one; null: there was none
    */
-  constructor(initPid: number, ownShm: boolean, joined: () => readonly number[] = () => []) {
+  constructor(initPid: number, ownShm: boolean, joined: () => readonly number[] = () => [], kept: KeptSamples | null = null) {
     this.initPid = initPid;
     this.joined = joined;
     this.ownShm = ownShm;
     const now = monotonicUs();
-    this.lastAtUs = now;
-    this.means = {rss: new TimeMean(now), pss: new TimeMean(now), vmem: new TimeMean(now), swap: new TimeMean(now)};
+    const meanOf = (figure: Figure): TimeMean => new TimeMean(kept?.means[figure] ?? now);
+    this.lastAtUs = kept?.lastAtUs ?? now;
+    this.lastSeen = new Map(kept?.lastSeen);
+    this.goneCpuUs = kept?.goneCpuUs ?? 0;
+    this.rssAtPssPeak = kept?.rssAtPssPeak ?? 0;
+    this.peaks = {...this.peaks, ...kept?.peaks};
+    this.means = {rss: meanOf('rss'), pss: meanOf('pss'), vmem: meanOf('vmem'), swap: meanOf('swap')};
+  }
+
+  /** All that the sampler of a supervisor that follows needs. */
+  kept(): KeptSamples {
+    const {lastSeen, goneCpuUs, peaks, lastAtUs, rssAtPssPeak, means} = this;
+    const kept = {rss: means.rss.kept(), pss: means.pss.kept(), vmem: means.vmem.kept(), swap: means.swap.kept()};
+    return {lastSeen: [...lastSeen], goneCpuUs, peaks, lastAtUs, rssAtPssPeak, means: kept};
   }
 
   /** Looks once. */

@@ -14,6 +14,13 @@ export const LOOK_MS = 500;
 /** A look that is later than this, load taken off, was late because everything stood still. */
 const LATE_US = 500_000;
 
+/** What the looks of another supervisor go on from. */
+export interface KeptSuspension {
+  totalUs: number;
+  /** As the kernel counted it then; null: it does not. */
+  frozenUs: number | null;
+}
+
 /** Adds up the time for which one box stood still. `look` has to be called every LOOK_MS. */
 export class Suspension {
   private readonly freeze: () => Freeze;
@@ -21,14 +28,25 @@ export class Suspension {
   private lastUs = monotonicUs();
   private last: Freeze;
   private lastRanUs: number;
-  private totalUs = 0;
+  private totalUs: number;
 
-  /** @param ranUs time that this process ran or waited for a CPU; the difference between two looks counts */
-  constructor(freeze: () => Freeze, ranUs: () => number = scheduledUs) {
+  /**
+   * @param ranUs time that this process ran or waited for a CPU; the difference between two looks counts
+   * @param kept of a supervisor before this one; null: there was none. What went by since then is known only where the kernel counts
+   */
+  constructor(freeze: () => Freeze, ranUs: () => number = scheduledUs, kept: KeptSuspension | null = null) {
     this.freeze = freeze;
     this.ranUs = ranUs;
     this.last = freeze();
     this.lastRanUs = ranUs();
+    const {frozenUs} = this.last;
+    const since = frozenUs === null || kept?.frozenUs == null ? 0 : frozenUs - kept.frozenUs;
+    this.totalUs = (kept?.totalUs ?? 0) + Math.max(0, since);
+  }
+
+  /** All that the looks of a supervisor that follows need. */
+  kept(): KeptSuspension {
+    return {totalUs: this.totalUs, frozenUs: this.last.frozenUs};
   }
 
   /** @returns all so far, µs */

@@ -9,14 +9,14 @@ import type {Plan} from '../schema/generated/plan-1.js';
 import type {UsageRecord} from '../schema/generated/record-2.js';
 import {LONGEST_TIMER_MS, monotonicUs} from '../process/clock.js';
 import {explainHeld, type HeldReport, type Holdings} from './held.js';
-import {Levels, type LevelPeaks} from './levels.js';
+import {Levels, type KeptLevels, type LevelPeaks} from './levels.js';
 import {Notices} from './notices.js';
 import {ObservedMarks} from './observed-marks.js';
 import type {Marks} from '../record/observed.js';
 import type {Sampler} from './sampler.js';
 import type {ScratchMeter} from './scratch.js';
 import {StallDetector, stallLookMs} from './stall.js';
-import {LOOK_MS, Suspension} from './suspension.js';
+import {LOOK_MS, Suspension, type KeptSuspension} from './suspension.js';
 
 /** Part of a memory limit from which resident memory is looked at more often. */
 const NEAR = 0.7;
@@ -42,6 +42,16 @@ export interface WatchedBox {
   cpus: number;
   /** Of a payload that is only observed, what a supervisor before this one saw of it; absent: nothing. */
   marks?: Marks | null;
+  /** Of a supervisor before this one; absent: there was none. */
+  kept?: KeptWatches | null;
+}
+
+/** What the watches of another supervisor go on from. */
+export interface KeptWatches {
+  suspension: KeptSuspension;
+  /** null without control groups. */
+  levels: KeptLevels | null;
+  overshootBytes: number | null;
 }
 
 /** `hard`: killed at once; else SIGTERM and a grace come first. */
@@ -63,6 +73,8 @@ export interface Watches {
   end(): void;
   /** How long the box, or the box and its watcher, were stopped so far. */
   suspended(): Suspended;
+  /** All that the watches of a supervisor that follows need. */
+  kept(): KeptWatches;
   /** Peaks of what the kernel keeps no peak of; null without control groups. */
   levels(): LevelPeaks | null;
   /** null where the payload is not only observed. */
@@ -78,9 +90,10 @@ export function startWatches(plan: Plan, box: WatchedBox, {stop, overMemory, oom
   const files = groups.eventFiles();
   const memory = stepOf(plan, 'watch.memory');
   const processes = stepOf(plan, 'watch.processes');
-  const suspension = new Suspension(() => freezeOf(box));
-  const levels = groups.has('payload') ? new Levels(groups) : null;
-  let overshootBytes: number | null = null;
+  const kept = box.kept ?? null;
+  const suspension = new Suspension(() => freezeOf(box), undefined, kept?.suspension);
+  const levels = groups.has('payload') ? new Levels(groups, kept?.levels) : null;
+  let overshootBytes = kept?.overshootBytes ?? null;
 
   timers.repeat(() => {
     suspension.look();
@@ -226,6 +239,7 @@ export function startWatches(plan: Plan, box: WatchedBox, {stop, overMemory, oom
     },
     suspended: () => ({us: suspension.look(), source: suspension.source, counted}),
     levels: () => levels?.report() ?? null,
+    kept: () => ({suspension: suspension.kept(), levels: levels?.kept() ?? null, overshootBytes}),
     observedMarks,
     report: () => {
       const polled = groups.has('payload') && rest !== undefined && files.memory === null;

@@ -2,13 +2,13 @@
  * SIGKILL to a part of the wrapper at each named step: within a second no payload runs without a supervisor, nothing is left, and the
  * record tells. Pause points stop a process exactly there (policy: debug.pauseAt).
  */
-import {readdirSync, readFileSync, writeFileSync} from 'node:fs';
+import {existsSync, readdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
 import {describeSite} from '../../support/describe-site.js';
 import {LONG} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
-import {ending, processes, until, type ProcessEntry, type Site} from '../../support/tare.js';
+import {ending, payload, processes, until, type ProcessEntry, type Site} from '../../support/tare.js';
 
 type Victim = 'shim' | 'supervisor' | 'engine' | 'init';
 
@@ -94,6 +94,28 @@ describeSite('killed by SIGKILL, %s', {each: true, mayLeave: true, timeout: pati
     expect(record?.flags).to.include('supervisor-lost');
   });
 
+  it('supervisor when it has noted what its looks saw: the next one goes on from there', async () => {
+    const touch = `${payload('touch-memory')} 80 --hold 1.5`;
+    const script = `${touch} & ${touch}; wait; touch freed; sleep ${MARK} & until test -e go; do sleep 0.05; done; kill $!`;
+    const child = site.start(['run', '--policy', site.policy({box: 'required'}), '--', '/bin/sh', '-c', script]);
+    const ended = ending(child);
+    const boxes = join(site.directory, 'state/boxes');
+    const noted = await until('a note', () => {
+      const peaks = existsSync(boxes) ? readdirSync(boxes).map((id) => notedPeak(join(boxes, id)) ?? 0) : [];
+      return peaks.find((bytes) => bytes > 150 * MIB);
+    });
+    await until('the memory to be free', () => existsSync(join(site.work, 'freed')));
+    const seen = (): number | undefined => find(child.pid ?? 0, 'running')?.supervisor;
+    const supervisor = await until('the supervisor', seen);
+    process.kill(supervisor, 'SIGKILL');
+    await until('another supervisor', () => ![undefined, supervisor].includes(seen()));
+    writeFileSync(join(site.work, 'go'), '');
+    expect((await ended).code).to.equal(0);
+    const [record] = site.records();
+    expect(record?.flags).to.include('supervisor-lost');
+    expect(record?.usage.rssPeakBytes).to.be.at.least(noted);
+  });
+
   it('three supervisors while the payload runs: one more writes the record when the box is gone', async () => {
     const script = `sleep ${MARK} & until test -e go; do sleep 0.05; done; kill $!; exit 3`;
     const child = site.start(['run', '--policy', site.policy({box: 'required'}), '--', '/bin/sh', '-c', script]);
@@ -116,6 +138,15 @@ describeSite('killed by SIGKILL, %s', {each: true, mayLeave: true, timeout: pati
     expect(record?.flags).to.include('supervisor-lost');
   });
 });
+
+const MIB = 1024 * 1024;
+
+/** The largest sum of resident sizes that a supervisor has noted; null: none yet. */
+function notedPeak(directory: string): number | null {
+  const file = join(directory, 'seen.json');
+  if (!existsSync(file)) return null;
+  return (JSON.parse(readFileSync(file, 'utf8')) as {weighing: {usage: {rssPeakBytes: number | null}}}).weighing.usage.rssPeakBytes;
+}
 
 /** SIGKILL to the victim where the step is reached, and what is true then. */
 async function survives(site: Site, {victim, step, payload}: Case): Promise<void> {

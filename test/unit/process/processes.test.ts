@@ -94,6 +94,20 @@ describe('the sampler, on a made /proc', () => {
   const INIT: FakeProcess = {pid: 10, children: [11]};
   const MS10 = 10_000;
 
+  it('goes on from what a supervisor before saw', () => {
+    const first = new Sampler(10, false);
+    show(INIT, {pid: 11, ticks: 5, pages: 8, children: [12]}, {pid: 12, ticks: 7, pages: 8});
+    first.sample();
+    show(INIT, {pid: 11, ticks: 6, pages: 2});
+    const kept = JSON.parse(JSON.stringify(first.kept())) as ReturnType<Sampler['kept']>;
+    const next = new Sampler(10, false, undefined, kept);
+    next.sample();
+    const {cpuUs, rssPeakBytes, samples} = next.report();
+    expect([cpuUs, samples]).to.deep.equal([13 * MS10, 2]);
+    expect(rssPeakBytes).to.equal(first.report().rssPeakBytes);
+    expect(next.report().rssAverageBytes).to.be.a('number');
+  });
+
   it('adds up what lives and what is gone', () => {
     const sampler = new Sampler(10, false);
     show(INIT, {pid: 11, ticks: 5, children: [12, 13]}, {pid: 12, ticks: 7}, {pid: 13, ticks: 1});

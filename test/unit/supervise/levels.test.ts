@@ -12,6 +12,17 @@ function groups(now: () => Partial<GroupUsage>): Groups {
 const NOBODY = {sampler: null, levels: null, init: null, applications: []};
 
 describe('peaks that the kernel does not keep', () => {
+  it('go on from what a supervisor before saw', () => {
+    let memCurrentBytes = 9;
+    const old = groups(() => ({memCurrentBytes, pidsNow: 3}));
+    const first = new Levels(old);
+    first.look();
+    memCurrentBytes = 4;
+    const next = new Levels(old, JSON.parse(JSON.stringify(first.kept())) as ReturnType<Levels['kept']>);
+    next.look();
+    expect(next.report()).to.include({memPeakBytes: 9, pidsPeak: 3, samples: 2});
+  });
+
   it('are the largest that was seen, often where memory has no peak', () => {
     let memCurrentBytes = 5;
     const old = groups(() => ({

@@ -28,6 +28,20 @@ describe('suspended time', () => {
     expect(suspension.source).to.equal(`looks ${String(LOOK_MS)} ms apart`);
   });
 
+  it('goes on from what a supervisor before saw, and what the kernel has counted since', () => {
+    const none = (): number => 0;
+    const first = new Suspension(() => unknown, none);
+    pass(60_000);
+    const us = first.look();
+    // nobody knows of the time between the two
+    pass(10_000);
+    expect(new Suspension(() => unknown, none, first.kept()).look()).to.equal(us);
+    const counting = {frozen: false, frozenUs: 700};
+    const second = new Suspension(() => ({...counting}), none, {totalUs: us, frozenUs: 400});
+    expect(second.look()).to.equal(us + 300);
+    expect(second.kept()).to.deep.equal({totalUs: us + 300, frozenUs: 700});
+  });
+
   it('is not the time that a look waited for a CPU', () => {
     let ranUs = 0;
     const suspension = new Suspension(
