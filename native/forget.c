@@ -4,23 +4,30 @@
 #include "util.h"
 
 #include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 enum { FORGET_MS = 2000, LOOK_US = 100 };
 
-/* Removes all entries of the current directory but that one. */
-static void remove_all_but(const char *last)
+/* Removes all entries of the current directory but that one. False when one is still there. */
+static bool remove_all_but(const char *last)
 {
 	DIR *directory = opendir(".");
 	struct dirent *entry;
+	bool gone = directory != NULL;
 
 	while (directory && (entry = readdir(directory)))
-		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..") && strcmp(entry->d_name, last))
+		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..") && strcmp(entry->d_name, last)) {
 			remove_tree(entry->d_name);
+			gone = faccessat(AT_FDCWD, entry->d_name, F_OK, AT_SYMLINK_NOFOLLOW) != 0 && gone;
+		}
 	if (directory)
 		closedir(directory);
+	return gone;
 }
 
 pid_t forget_begin(const char *directory, const char *last)
@@ -30,10 +37,9 @@ pid_t forget_begin(const char *directory, const char *last)
 	if (child)
 		return child;
 	close_all_but(NULL, 0);
-	if (!chdir(directory)) {
-		remove_all_but(last);
+	/* what is left leads a sweep to the rest */
+	if (!chdir(directory) && remove_all_but(last))
 		remove_tree(directory);
-	}
 	_exit(0);
 }
 
@@ -44,4 +50,6 @@ void forget_end(pid_t child)
 			return;
 		usleep(LOOK_US);
 	}
+	if (child > 0)
+		kill(child, SIGKILL);
 }

@@ -35,8 +35,8 @@ export function removePrivate(directory: string, as: UndoAccount | null, ids: Un
   return removeEmpty(directory);
 }
 
-/** Levels of directories; more are left to a process. */
-const DEEPEST = 16;
+/** Levels of directories, and bytes of one with its entries, which are all read at once; more are left to a process. */
+const [DEEPEST, LARGEST_BYTES] = [16, 1 << 20];
 
 /**
  * Removes what is in a directory of our own account's, of root in any. Each directory is opened where it stands, and no link is followed: what is in the place of one
@@ -47,7 +47,8 @@ function emptyOwn(directory: string, depth = 0): void {
   const opened = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
   try {
     const own = process.geteuid?.() ?? -1;
-    if (depth > DEEPEST || ![0, fstatSync(opened).uid].includes(own)) throw new Error(`${directory} is not emptied here`);
+    const {uid, size} = fstatSync(opened);
+    if (depth > DEEPEST || size > LARGEST_BYTES || ![0, uid].includes(own)) throw new Error(`${directory} is not emptied here`);
     const at = `/proc/self/fd/${String(opened)}`;
     for (const entry of readdirSync(at, {withFileTypes: true})) {
       const path = join(at, entry.name);

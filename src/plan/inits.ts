@@ -82,21 +82,39 @@ ${SCRIPTS}`,
 
 /**
  * For `sh -c`, with the services as arguments: waits until the image's init has booted, then starts what does not run yet.
- * That no script of the boot runs is believed when process 1 waits, and has waited for a child before (minor faults of these, proc_pid_stat(5)): before the
- * first script and between two of them it works. An init that never does is believed after 60 looks, a second. 50 looks are 3 ms apart, later ones 50 ms.
+ * That nothing of the boot runs is believed when process 1 waits, has waited for a child before (minor faults of these, proc_pid_stat(5)), and has no
+ * child that is named as what its inittab has it wait for, or as itself, which has not executed yet. A daemon can be named so for good: it is believed
+ * after 100 looks, which are some 3 s. 50 looks are 3 ms apart, later ones 50 ms.
  */
 export const bootScript = ({functions}: KnownInit): string => `${functions}
-pauses=0 doubts=0
+pauses=0 doubts=0 steps=' init rcS '
 pause() {
   pauses=$((pauses + 1))
   if [ $pauses -le 50 ]; then sleep 0.003; else sleep 0.05; fi 2>/dev/null || sleep 1
 }
+readSteps() {
+  set -f
+  while IFS=: read -r id levels action line; do
+    set -- $line
+    program=\${1##*/}
+    case $action in sysinit|boot|bootwait|wait) steps="$steps$(printf %.15s "\${program#-}") ";; esac
+  done </etc/inittab
+  set +f
+}
 waits() {
   read -r stat </proc/1/stat
   set -- \${stat##*) }
-  [ "$1" = S ] && [ "$9" -gt 0 ]
+  [ "$1" = S ] && [ "$9" -gt 0 ] || return 1
+  children=
+  read -r children </proc/1/task/1/children
+  for child in $children; do
+    name=
+    read -r name <"/proc/$child/comm"
+    case $steps in *" $name "*) return 1;; esac
+  done
 }
-calm() { booted && { waits || [ $((doubts += 1)) -gt 60 ]; }; }
+calm() { booted && { waits 2>/dev/null || [ $((doubts += 1)) -gt 100 ]; }; }
+readSteps 2>/dev/null
 until calm && pause && calm; do pause; done
 for s; do
   begin "$s" && continue

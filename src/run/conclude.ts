@@ -49,10 +49,10 @@ export async function conclude(state: BoxState, observed: EndedObservation, {log
   const {plugins} = request;
   const result = await finish(state, observed, files, log);
   tellLess({plan, id, log, node: state.node ?? null}, result.path === null ? (result.waits ?? '') : null);
-  // a supervisor that dies before the shim is told how to end is followed by one that tells it again
-  await sweepInPassing(plan, log);
   const told = await tellBatchSystem(result, {batch: state.batch, settings: state.settings, plugins, effects: effectsWith(files, log)});
   comeTo('told');
+  // the shim waits, since it ends this process when it is told how to end
+  await sweepInPassing(plan, log);
   log.debug('where the time went, in ms after the start of the wrapper', momentsMs(hello.startedUs));
   await log.close();
   pauseAt(plan.pauseAt, 'supervisor-told');

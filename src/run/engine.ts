@@ -41,11 +41,14 @@ export async function writeEngine(
     throw new EngineUnwritten('ENGINE_FAILED', {message: 'this version of Tare does not have the engine', found: name});
   const asked = stepsOf(plan, 'mount.bind').filter((step) => engine.tellsFiles || (step.optional && !engine.skipsMissing));
   const root = rootOf(stepOf(plan, 'namespace.unshare')?.maps);
+  // none goes on after another one has failed
+  const [looked, ...provided] = await Promise.allSettled([
+    whatIsThere(asked.map(({source}) => inBox(source, boxDirectory))),
+    ...stepsOf(plan, 'accounts.provide').map((step) => provideAccounts(step, inBox(ACCOUNTS, boxDirectory), root)),
+  ]);
+  const there = valueOf(looked);
   try {
-    const [there] = await Promise.all([
-      whatIsThere(asked.map(({source}) => inBox(source, boxDirectory))),
-      ...stepsOf(plan, 'accounts.provide').map((step) => provideAccounts(step, inBox(ACCOUNTS, boxDirectory), root)),
-    ]);
+    provided.forEach(valueOf);
     const architectures = isProcessor(process.arch) ? architecturesOf(process.arch) : [];
     const node = {
       exists: (path: string) => there.has(path),
@@ -64,6 +67,11 @@ export async function writeEngine(
       cause: error,
     });
   }
+}
+
+function valueOf<T>(settled: PromiseSettledResult<T>): T {
+  if (settled.status === 'rejected') throw settled.reason;
+  return settled.value;
 }
 
 /** @param mode of the files */

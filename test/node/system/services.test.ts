@@ -229,7 +229,10 @@ describeSite('small machines, %s', {timeout: patience(120_000)}, (site, role) =>
 
   it('a payload waits also for what an image’s init does before its first script', async () => {
     const tree = image();
-    writeFileSync(join(tree, 'etc/inittab'), '::sysinit:/bin/sleep 0.4\n::sysinit:/etc/init.d/rcS\n::shutdown:/etc/init.d/down\n');
+    writeFileSync(
+      join(tree, 'etc/inittab'),
+      '::sysinit:/bin/true\n::sysinit:/bin/sleep 0.4\n::sysinit:/etc/init.d/rcS\n::shutdown:/etc/init.d/down\n',
+    );
     const ended = await run({image: tree, init: 'busybox', network: 'none', command: sh('cat /run/booted')});
     expect([ended.code, ended.stdout], ended.stderr).to.deep.equal([0, 'booted\n']);
   });
