@@ -43,13 +43,21 @@ pid_t forget_begin(const char *directory, const char *last)
 	_exit(0);
 }
 
-void forget_end(pid_t child)
+/* Waits until the child has removed all that it could. False when it was killed from outside, or there is none. */
+static bool has_removed(pid_t child)
 {
+	int status = 0;
+
 	for (int waited_us = 0; child > 0 && waited_us < FORGET_MS * 1000; waited_us += LOOK_US) {
-		if (waitpid(child, NULL, WNOHANG))
-			return;
+		if (waitpid(child, &status, WNOHANG))
+			return WIFEXITED(status);
 		usleep(LOOK_US);
 	}
-	if (child > 0)
-		kill(child, SIGKILL);
+	return child > 0 && kill(child, SIGKILL) == 0;
+}
+
+void forget_end(pid_t child, const char *directory, const char *last)
+{
+	if (!has_removed(child))
+		has_removed(forget_begin(directory, last));
 }

@@ -187,10 +187,12 @@ void supervisor_link_end(struct supervisor_link *link)
 
 	if (lives)
 		kill(link->pid, SIGKILL);
-	pid_t child = link->directory && link->goes_last ? forget_begin(link->directory, link->goes_last) : -1;
+	bool forgets = link->directory && link->goes_last;
+	pid_t child = forgets ? forget_begin(link->directory, link->goes_last) : -1;
 	if (lives)
 		reap_supervisor(link, &status, SUPERVISOR_KILL_MS);
-	forget_end(child);
+	if (forgets)
+		forget_end(child, link->directory, link->goes_last);
 }
 
 bool supervisor_link_owns(pid_t pid, const void *context)

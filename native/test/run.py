@@ -690,6 +690,28 @@ def the_state_directory_goes_at_the_end_where_the_supervisor_says_so(bench):
     equal(job.quit(supervisor, 'code', 9, 'box.json'), (9, b'', b''))
 
 
+@test('none')
+def the_state_directory_goes_also_where_what_removes_it_is_killed(bench):
+    job, supervisor = bench.started('exit 3')
+    state = os.path.join(bench.folder(), 'state')
+    os.makedirs(os.path.join(state, 'many'))
+    for index in range(20000):
+        open(f'{state}/many/{index}', 'w').close()
+    open(f'{state}/box.json', 'w').close()
+    supervisor.send('S', state)
+    supervisor.until('B')
+    known = applications.children(job.pid)
+    supervisor.send('Q', 'code', 9, 'box.json')
+    deadline = time.monotonic() + 5
+    remover = None
+    while remover is None and time.monotonic() < deadline:
+        remover = next((pid for pid in applications.children(job.pid) if pid not in known), None)
+    os.kill(remover, signal.SIGKILL)
+    assert os.path.exists(f'{state}/box.json')
+    equal(job.wait(), (9, b'', b''))
+    assert not os.path.exists(state)
+
+
 @test('none', 'bwrap', 'user')
 def what_is_told_in_the_pipe_outlives_a_supervisor(bench):
     folder = bench.folder()

@@ -1,7 +1,7 @@
 /** Two clocks: the monotonic one that durations are measured with, and the calendar that only labels them. */
 
 /** The clock of this runtime, µs: it counts from a moment of the runtime's own choice. */
-export const runtimeUs = (): number => Number(process.hrtime.bigint() / 1000n);
+const runtimeUs = (): number => Number(process.hrtime.bigint() / 1000n);
 
 /** From this runtime's clock to CLOCK_MONOTONIC, µs. */
 let offsetUs = 0;

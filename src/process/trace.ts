@@ -1,6 +1,6 @@
 /** Where the time of one wrapper goes: what it has come to, and when. A moment costs less than a microsecond, so they are noted whether anybody asks or not. */
 
-import {monotonicUs, runtimeUs} from './clock.js';
+import {monotonicUs} from './clock.js';
 
 /** What a wrapper comes to, in the order of a job that runs as it should; how a table calls it. */
 export const MOMENTS = {
@@ -36,23 +36,19 @@ export interface Came {
 
 /** A job that is begun again and again notes no more. */
 const MOST = 1000;
-/** By the runtime's own clock: a supervisor may set its clock by the shim's after the first of them. */
 const came: Came[] = [];
 
 /** Notes that a moment has come. @param us when it was, on the monotonic clock, µs; absent: now */
 export function comeTo(moment: Moment, us?: number): void {
-  if (came.length < MOST) came.push({moment, us: us === undefined ? runtimeUs() : us - offsetUs()});
+  if (came.length < MOST) came.push({moment, us: us ?? monotonicUs()});
 }
 
 /** All that came, by time, each with what a table calls it. */
 export function allThatCame(): (Came & {what: string})[] {
   const process = {moment: 'process', us: monotonicUs() - performance.now() * 1000} as const;
-  const all: Came[] = [process, ...came.map(({moment, us}) => ({moment, us: us + offsetUs()}))];
-  return all.map((one) => ({...one, what: MOMENTS[one.moment]})).sort((a, b) => a.us - b.us);
+  return [process, ...came].map((one) => ({...one, what: MOMENTS[one.moment]})).sort((a, b) => a.us - b.us);
 }
 
 /** Of each moment the last time that it came, ms after a moment of the monotonic clock, µs. */
 export const momentsMs = (startedUs: number): Partial<Record<Moment, number>> =>
   Object.fromEntries(allThatCame().map(({moment, us}) => [moment, Math.round(us - startedUs) / 1000]));
-
-const offsetUs = (): number => monotonicUs() - runtimeUs();
