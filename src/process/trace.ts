@@ -43,7 +43,10 @@ export function comeTo(moment: Moment, us?: number): void {
   if (came.length < MOST) came.push({moment, us: us ?? monotonicUs()});
 }
 
-/** All that came, by time, each with what a table calls it. */
+/**
+ * All that came, by time, each with what a table calls it. `executed` is by init's clock, all others by the supervisor's, which can be ahead of it by
+ * as long as the shim took to read its own (`setClock`).
+ */
 export function allThatCame(): (Came & {what: string})[] {
   const process = {moment: 'process', us: monotonicUs() - performance.now() * 1000} as const;
   return [process, ...came].map((one) => ({...one, what: MOMENTS[one.moment]})).sort((a, b) => a.us - b.us);

@@ -114,7 +114,11 @@ describeSite('endings, %s', {mayLeave: true, timeout: patience(300_000)}, (site,
     const [head, ...rows] = stderr.trimEnd().split('\n');
     expect(head).to.match(/^ +at, ms +took$/);
     const named = rows.map((row) => /^ *([\d.]+) +(?:([\d.]+) {2}|)(\S.*)$/.exec(row)?.slice(1) ?? [row]);
-    expect(named.map(([, , what]) => what)).to.deep.equal(['the wrapper started', ...Object.values(MOMENTS)]);
+    const all = named.map(([, , what]) => what);
+    // init says when it executed the payload, by its own clock: that of the supervisor is ahead of it by the time until the shim had read its own
+    expect(all.filter((what) => what === MOMENTS.executed)).to.have.length(1);
+    const others = (what: string | undefined): boolean => what !== MOMENTS.executed;
+    expect(all.filter(others)).to.deep.equal(['the wrapper started', ...Object.values(MOMENTS)].filter(others));
     const at = (what: string): number => Number(named.find(([, , name]) => name === what)?.[0]);
     expect(at(MOMENTS.ended) - at(MOMENTS.executed)).to.be.closeTo((record.time.wallUs ?? 0) / 1000, 1);
     expect(at(MOMENTS.executed)).to.be.closeTo((record.tare.launchUs ?? 0) / 1000, 0.02);
