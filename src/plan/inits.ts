@@ -84,7 +84,7 @@ ${SCRIPTS}`,
  * For `sh -c`, with the services as arguments: waits until the image's init has booted, then starts what does not run yet.
  * That nothing of the boot runs is believed when process 1 waits, has waited for a child before (minor faults of these, proc_pid_stat(5)), and has no
  * child that is named as what its inittab has it wait for, or as itself, which has not executed yet. A daemon can be named so for good: it is believed
- * after 100 looks, which are some 3 s. 50 looks are 3 ms apart, later ones 50 ms.
+ * after 100 looks, which are some 3 s (100 s where `sleep` knows whole seconds alone). 50 looks are 3 ms apart, later ones 50 ms.
  */
 export const bootScript = ({functions}: KnownInit): string => `${functions}
 pauses=0 doubts=0 steps=' init rcS '

@@ -44,8 +44,8 @@ export function comeTo(moment: Moment, us?: number): void {
 }
 
 /**
- * All that came, by time, each with what a table calls it. `executed` is by init's clock, all others by the supervisor's, which can be ahead of it by
- * as long as the shim took to read its own (`setClock`).
+ * All that came, by time, each with what a table calls it. `executed` and `ended` are by init's clock, all others by the supervisor's, which can be
+ * ahead of it by as long as the shim took to read its own (`setClock`).
  */
 export function allThatCame(): (Came & {what: string})[] {
   const process = {moment: 'process', us: monotonicUs() - performance.now() * 1000} as const;

@@ -84,7 +84,10 @@ export class Instruments {
     return this.watches.suspended().us;
   }
 
-  /** All that the instruments of a supervisor that follows need. */
+  /**
+   * What the sampler and the watches of a supervisor that follows go on from. The meter of scratch and the looks at what is held without being mapped
+   * begin anew; the marks of a payload that is only observed are in the weighing.
+   */
   kept(): Kept {
     return {version: TARE_VERSION, sampler: this.sampler?.kept() ?? null, watches: this.watches.kept()};
   }

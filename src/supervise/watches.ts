@@ -73,7 +73,7 @@ export interface Watches {
   end(): void;
   /** How long the box, or the box and its watcher, were stopped so far. */
   suspended(): Suspended;
-  /** All that the watches of a supervisor that follows need. */
+  /** What the looks at suspension, levels and a memory limit go on from in a supervisor that follows. */
   kept(): KeptWatches;
   /** Peaks of what the kernel keeps no peak of; null without control groups. */
   levels(): LevelPeaks | null;
