@@ -87,14 +87,14 @@ ${SCRIPTS}`,
  * after 100 looks, which are some 3 s (100 s where `sleep` knows whole seconds alone). 50 looks are 3 ms apart, later ones 50 ms.
  */
 export const bootScript = ({functions}: KnownInit): string => `${functions}
-pauses=0 doubts=0 steps=' init rcS '
+pauses=0 doubts=0 steps=" $(cat /proc/1/comm) rcS "
 pause() {
   pauses=$((pauses + 1))
   if [ $pauses -le 50 ]; then sleep 0.003; else sleep 0.05; fi 2>/dev/null || sleep 1
 }
 readSteps() {
   set -f
-  while IFS=: read -r id levels action line; do
+  while line=; IFS=: read -r id levels action line || [ -n "$line" ]; do
     set -- $line
     program=\${1##*/}
     case $action in sysinit|boot|bootwait|wait) steps="$steps$(printf %.15s "\${program#-}") ";; esac
@@ -110,6 +110,7 @@ waits() {
   for child in $children; do
     name=
     read -r name <"/proc/$child/comm"
+    [ -n "$name" ] || continue
     case $steps in *" $name "*) return 1;; esac
   done
 }

@@ -46,8 +46,8 @@ export async function writeEngine(
     whatIsThere(asked.map(({source}) => inBox(source, boxDirectory))),
     ...stepsOf(plan, 'accounts.provide').map((step) => provideAccounts(step, inBox(ACCOUNTS, boxDirectory), root)),
   ]);
-  const there = valueOf(looked);
   try {
+    const there = valueOf(looked);
     provided.forEach(valueOf);
     const architectures = isProcessor(process.arch) ? architecturesOf(process.arch) : [];
     const node = {

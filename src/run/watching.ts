@@ -6,7 +6,7 @@ import type {Input} from '../decide/command.js';
 import {whenCallerLost} from '../supervise/callers.js';
 import {endClientsWhenStuck} from '../supervise/clients.js';
 import type {StepTasks} from '../supervise/step-tasks.js';
-import {Instruments, largestOf, type Seen} from '../supervise/instruments.js';
+import {Instruments, largestOf, type RunningPayload, type Seen} from '../supervise/instruments.js';
 import type {Answers} from '../supervise/watches.js';
 import {weighProcesses} from '../supervise/weigh.js';
 import {monotonicUs} from '../process/clock.js';
@@ -19,6 +19,16 @@ import type {Sight} from './sight.js';
 const SEEN_MS = {first: 1000, most: 60_000} as const;
 /** Delay of the wrapper's own measurement, so that it does not slow the start of the payload. */
 const WEIGH_SELF_MS = 20;
+
+/** A note that is not as it should be ends no supervisor: the next one would read it, too. */
+function newInstruments(payload: RunningPayload, answers: Answers): Instruments {
+  try {
+    return new Instruments(payload, answers);
+  } catch (error) {
+    if (payload.seen === null) throw error;
+    return new Instruments({...payload, seen: null}, answers);
+  }
+}
 
 /** The payload that is watched, and what is told of it. */
 export interface Watched {
@@ -59,7 +69,7 @@ export class Watching {
       taskInits: tasks?.inits ?? null,
       seen: hello.supervisor > 1 ? readSeen(stateDirectory(plan, id)) : null,
     };
-    this.instruments = new Instruments(payload, this.answers());
+    this.instruments = newInstruments(payload, this.answers());
     this.noteSeen(SEEN_MS.first);
     const lost = whenCallerLost(callers, () => {
       take({name: 'callerLost'});
