@@ -87,7 +87,9 @@ ${SCRIPTS}`,
  * after 100 looks, which are some 3 s (100 s where `sleep` knows whole seconds alone). 50 looks are 3 ms apart, later ones 50 ms.
  */
 export const bootScript = ({functions}: KnownInit): string => `${functions}
-pauses=0 doubts=0 steps=" $(cat /proc/1/comm) rcS "
+pauses=0 doubts=0 own=init
+read -r own 2>/dev/null </proc/1/comm
+steps=" $own rcS "
 pause() {
   pauses=$((pauses + 1))
   if [ $pauses -le 50 ]; then sleep 0.003; else sleep 0.05; fi 2>/dev/null || sleep 1

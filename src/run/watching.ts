@@ -26,6 +26,7 @@ function newInstruments(payload: RunningPayload, answers: Answers): Instruments 
     return new Instruments(payload, answers);
   } catch (error) {
     if (payload.seen === null) throw error;
+    answers.note('what the supervisor before had noted of the payload cannot be used: its figures begin anew', {error: String(error)});
     return new Instruments({...payload, seen: null}, answers);
   }
 }

@@ -94,6 +94,25 @@ describeSite('killed by SIGKILL, %s', {each: true, mayLeave: true, timeout: pati
     expect(record?.flags).to.include('supervisor-lost');
   });
 
+  it('supervisor whose note of what its looks saw is odd: the next one begins anew, and watches', async () => {
+    const script = `until test -e go; do sleep ${MARK}; done; exit 4`;
+    const child = site.start(['run', '--policy', site.policy({box: 'required'}), '--', '/bin/sh', '-c', script]);
+    const ended = ending(child);
+    const boxes = join(site.directory, 'state/boxes');
+    const supervisor = await until('the supervisor', () => find(child.pid ?? 0, 'running')?.supervisor);
+    const [id = ''] = readdirSync(boxes);
+    await until('a note', () => existsSync(join(boxes, id, 'seen.json')));
+    writeFileSync(join(boxes, id, 'seen.json'), '{"wallUs": 1, "kept": {}}');
+    process.kill(supervisor, 'SIGKILL');
+    await until('another one', () => (find(child.pid ?? 0, 'running')?.supervisor ?? supervisor) !== supervisor);
+    writeFileSync(join(site.work, 'go'), '');
+    expect(await ended).to.deep.include({code: 4});
+    const [record] = site.records();
+    expect(record?.flags).to.include('supervisor-lost');
+    expect(record?.watch?.samples).to.be.above(0);
+    expect(site.leftovers()).to.deep.equal([]);
+  });
+
   it('supervisor when it has noted what its looks saw: the next one goes on from there', async () => {
     const touch = `${payload('touch-memory')} 80 --hold 1.5`;
     const script = `${touch} & ${touch}; wait; touch freed; sleep ${MARK} & until test -e go; do sleep 0.05; done; kill $!`;
